@@ -1,0 +1,1 @@
+"""Measurements of Tenuto. They are no tests: nothing here fails on a slow machine."""

@@ -1,0 +1,4 @@
+"""`tenuto`."""
+
+
+def main() -> None: ...

@@ -1,0 +1,262 @@
+"""What is believed of a cluster: how slow it is now, how sure that is, and what is not to be tried again yet.
+
+Three estimates, each for one thing that the others cannot do:
+
+* **location**: the slowdown, latency / profiled median, on a log scale. A scalar Kalman filter in ALERT's form (Wan et
+  al., 2020, section 3.3): steady while residuals look as before, and thrown open by one that does not.
+* **residuals**: the last ones, for the quantile that the miss budget asks for. Split-conformal, and the level adapts to
+  the misses seen (Gibbs and Candès, Adaptive Conformal Inference, 2021, equation 2), so "at most so many late" needs no
+  Gaussian.
+* **ceiling**: a work that is short enough slips between a co-runner's time slices and looks undisturbed, so the calm of
+  a small network says nothing about a large one. After a miss, longer works are left alone; the ceiling rises step by
+  step while nothing is late, more patiently after each failure, and goes when the load of other programs does.
+"""
+
+import math
+from bisect import bisect_left, insort
+from typing import Final
+
+import msgspec
+
+WINDOW: Final = 64
+"""Residuals kept: two seconds at 30 inferences a second."""
+
+PATIENCE: Final = 10
+"""Inferences in time before the ceiling rises, at first."""
+
+MAX_PATIENCE: Final = 320
+CEILING_STEP: Final = 1.4
+"""The ceiling rises by this factor: about one step of a ladder of ten."""
+
+OBSERVATION_VARIANCE: Final = 0.01
+"""Of one log latency around its location: 10 % noise."""
+
+DRIFT_VARIANCE: Final = 1e-4
+"""By which the location may move unannounced from one inference to the next: 1 %."""
+
+JUMP_MEMORY: Final = 0.3
+"""Share of the jump's variance left after each inference (ALERT's forgetting factor)."""
+
+LOAD_DROP_PCT: Final = 30.0
+"""A fall in the load of other programs by so much voids what was learned under it."""
+
+BUSY_PATIENCE: Final = 8
+"""While the load under which a work failed persists, the ceiling takes this many times longer to rise."""
+
+UNSEEN_PATIENCE: Final = 3
+"""The same where the load of other programs cannot be read."""
+
+LEAST_LEVEL: Final = 1e-4
+"""The residual level never adapts below this."""
+
+SLACK: Final = 0.05
+"""A residual beyond those seen by less than so much (5 %) is no surprise."""
+
+REPEATED_WITHIN: Final = 20
+"""A surprise within so many inferences of another is no accident: it counts as a residual."""
+
+
+class Belief(msgspec.Struct, frozen=True, gc=False):
+    """What is believed of one cluster.
+
+    Attributes:
+        location: Log of the slowdown.
+        slowdown: Latency now / latency in the profile.
+        variance: Of the location.
+        jump_variance: Extra, after a surprise; fades.
+        residuals: Log of latency / (median x slowdown), oldest first.
+        ordered: The same, ascending.
+        level: Share of residuals to leave above the margin; adapts around the miss budget.
+        since_surprise: Inferences since the last surprise.
+        ceiling_ms: Longest profiled latency to try.
+        patience: Inferences in time before the ceiling rises.
+        n_in_time: Inferences in time since the ceiling was set or raised.
+        failed_load_pct: Load of other programs when a work was last late, if it could be read.
+        upper: The residual that a share `level` is expected to exceed.
+        margin: Quantile of latency / (median x slowdown) for the next inference, from all of the above.
+    """
+
+    location: float
+    slowdown: float
+    variance: float
+    jump_variance: float
+    residuals: tuple[float, ...]
+    ordered: tuple[float, ...]
+    level: float
+    since_surprise: int
+    ceiling_ms: float
+    patience: int
+    n_in_time: int
+    failed_load_pct: float | None
+    upper: float
+    margin: float
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """Where a belief starts, from the profile and the requirements.
+
+    Attributes:
+        residuals: A quiet machine's, ascending: the profile's own spread.
+        miss_share: The miss budget, 0 to 1.
+        normal_quantile: The standard normal's at 1 - miss_share, for the time after a jump when residuals say nothing.
+        longest_ms: The longest profiled latency of the cluster: a ceiling above it is none.
+    """
+
+    residuals: tuple[float, ...]
+    miss_share: float
+    normal_quantile: float
+    longest_ms: float
+
+
+def spread_of_profile(p90_ratio: float, p99_ratio: float, n: int = 32) -> tuple[float, ...]:
+    """Residuals that a profile's quantiles stand for: latency at p90 and p99 over the median, both 1 or more."""
+    p90, p99 = math.log(max(p90_ratio, 1.0)), math.log(max(p99_ratio, p90_ratio, 1.0))
+    shares = [(index + 0.5) / n for index in range(n)]
+    return tuple(
+        -p90 * (0.5 - share) / 0.4
+        if share < 0.5
+        else p90 * (share - 0.5) / 0.4
+        if share < 0.9
+        else p90 + (p99 - p90) * min((share - 0.9) / 0.09, 1.0)
+        for share in shares
+    )
+
+
+def begin(prior: Prior) -> Belief:
+    """The belief before any inference: the profile holds."""
+    level = max(prior.miss_share, LEAST_LEVEL)
+    ordered = tuple(sorted(prior.residuals))
+    upper = upper_quantile(ordered, level)
+    return Belief(
+        location=0.0,
+        slowdown=1.0,
+        variance=OBSERVATION_VARIANCE,
+        jump_variance=0.0,
+        residuals=prior.residuals,
+        ordered=ordered,
+        level=level,
+        since_surprise=REPEATED_WITHIN,
+        ceiling_ms=math.inf,
+        patience=PATIENCE,
+        n_in_time=0,
+        failed_load_pct=None,
+        upper=upper,
+        margin=math.exp(upper),
+    )
+
+
+def upper_quantile(ordered: tuple[float, ...], level: float) -> float:
+    """The value that a share `level` of the future exceeds, by split-conformal rank.
+
+    Where `level` asks for more than the sample can show, the tail beyond its top decile is taken as exponential.
+    """
+    n = len(ordered)
+    rank = math.ceil((n + 1) * (1 - level))
+    if rank <= n:
+        return ordered[rank - 1 if rank > 0 else 0]
+    top, decile = ordered[-1], ordered[int(0.9 * n)]
+    slope = (top - decile) / math.log(0.1 * n + math.e)
+    return top + slope * math.log(1 / ((n + 1) * level))
+
+
+def learn(
+    belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, available_ms: float, load_pct: float | None
+) -> Belief:
+    """Learn from one inference.
+
+    Args:
+        belief: Before it.
+        prior: Where the belief started.
+        median_ms: The profiled latency of the point that was in force, above 0.
+        latency_ms: What it took, above 0.
+        available_ms: What it had; infinite without a deadline.
+        load_pct: Load of other programs now, if it can be read.
+    """
+    residual = math.log(latency_ms / median_ms) - belief.location
+    is_late = latency_ms > available_ms
+    level = _adapted(belief.level, prior.miss_share, is_late=is_late)
+
+    is_surprise = not belief.ordered[0] - SLACK <= residual <= belief.upper + SLACK
+    jump = residual * residual if is_surprise else 0.0
+    jump_variance = max(JUMP_MEMORY * belief.jump_variance + (1 - JUMP_MEMORY) * jump, 1e-6)
+    predicted = belief.variance + DRIFT_VARIANCE + max(jump, jump_variance)
+    gain = predicted / (predicted + OBSERVATION_VARIANCE)
+
+    residuals, ordered = belief.residuals, belief.ordered
+    if not is_surprise or belief.since_surprise < REPEATED_WITHIN:
+        residuals, ordered = _slide(residuals, ordered, residual)
+    ceiling_ms, patience, n_in_time, failed_load = _ceiling(
+        belief, prior, median_ms=median_ms, latency_ms=latency_ms, available_ms=available_ms, load_pct=load_pct
+    )
+    upper = upper_quantile(ordered, level)
+    location = belief.location + gain * residual
+    return Belief(
+        location,
+        math.exp(location),
+        (1 - gain) * predicted,
+        jump_variance,
+        residuals,
+        ordered,
+        level,
+        0 if is_surprise else belief.since_surprise + 1,
+        ceiling_ms,
+        patience,
+        n_in_time,
+        failed_load,
+        upper,
+        math.exp(upper + prior.normal_quantile * math.sqrt(jump_variance)),
+    )
+
+
+def relieved(belief: Belief, prior: Prior, load_pct: float | None) -> Belief:
+    """The belief after a look at the load of other programs: void if what was learned was learned under much more."""
+    if load_pct is None or belief.failed_load_pct is None or load_pct > belief.failed_load_pct - LOAD_DROP_PCT:
+        return belief
+    return begin(prior)
+
+
+def _adapted(level: float, miss_share: float, *, is_late: bool) -> float:
+    """Adaptive conformal inference: a miss lowers the level, each inference in time raises it a little."""
+    level += miss_share / 2 * (miss_share - is_late)
+    if level > 2 * miss_share:
+        level = 2 * miss_share
+    if level < miss_share / 20:
+        level = miss_share / 20
+    return level if level > LEAST_LEVEL else LEAST_LEVEL
+
+
+def _slide(
+    residuals: tuple[float, ...], ordered: tuple[float, ...], residual: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Both windows with one residual more, and the oldest left out once they are full."""
+    ascending = list(ordered)
+    if len(residuals) >= WINDOW:
+        del ascending[bisect_left(ascending, residuals[0])]
+        residuals = residuals[1:]
+    insort(ascending, residual)
+    return (*residuals, residual), tuple(ascending)
+
+
+def _ceiling(
+    belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, available_ms: float, load_pct: float | None
+) -> tuple[float, int, int, float | None]:
+    """Ceiling, patience, inferences in time, and the load at the last failure, after one inference."""
+    if latency_ms > available_ms:
+        # Half of what would have fitted, as congestion control backs off: the slowdown may still be rising.
+        fitting_ms = median_ms * max(available_ms, 0.0) / latency_ms / 2
+        is_repeated = belief.ceiling_ms < math.inf
+        patience = min(2 * belief.patience, MAX_PATIENCE) if is_repeated else PATIENCE
+        return min(belief.ceiling_ms, fitting_ms), patience, 0, load_pct
+    if belief.ceiling_ms == math.inf:
+        return math.inf, belief.patience, 0, belief.failed_load_pct
+    n_in_time = belief.n_in_time + 1
+    if load_pct is None or belief.failed_load_pct is None:
+        needed = belief.patience * UNSEEN_PATIENCE
+    else:
+        needed = belief.patience * (BUSY_PATIENCE if belief.failed_load_pct > LOAD_DROP_PCT else 1)
+    if n_in_time < needed:
+        return belief.ceiling_ms, belief.patience, n_in_time, belief.failed_load_pct
+    raised_ms = belief.ceiling_ms * CEILING_STEP
+    if raised_ms >= prior.longest_ms:
+        return math.inf, PATIENCE, 0, None
+    return raised_ms, belief.patience, 0, belief.failed_load_pct

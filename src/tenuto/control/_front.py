@@ -1,0 +1,93 @@
+"""One cluster's points, prepared so that a choice does not take longer when there are more of them.
+
+A cluster's slowdown scales all its latencies together. Of points sorted by latency, those that keep a deadline are then
+the first so many, whatever the slowdown, and the best of the first so many can be written down beforehand: choosing is
+one bisection.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenuto.points import pareto_indices
+
+_NOTHING = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Front:
+    """The best and second-best of the first so many points, by latency.
+
+    Attributes:
+        latency_ms: Where the best or the second-best changes, ascending.
+        best: Row that is best among the points up to and at that latency.
+        second: Row that is second-best among them, or -1.
+        better: Index of the next entry whose best is another row, or -1.
+    """
+
+    latency_ms: tuple[float, ...]
+    best: tuple[int, ...]
+    second: tuple[int, ...]
+    better: tuple[int, ...]
+
+    @classmethod
+    def of(cls, rows: NDArray[np.intp], latency_ms: NDArray[np.float64], rank: NDArray[np.int64]) -> "Front":
+        """Prepare `rows` (N > 0); `latency_ms` and `rank` (all different, lower is better) are theirs."""
+        order = np.lexsort((rank, latency_ms))
+        rows, latency_ms, rank = rows[order], latency_ms[order], rank[order]
+        best = np.minimum.accumulate(rank)
+        best_before = np.concatenate(([_NOTHING], best[:-1]))
+        # A new best makes the old best a candidate for second; any other point is a candidate itself.
+        second = np.minimum.accumulate(np.where(rank < best_before, best_before, rank))
+        second_before = np.concatenate(([_NOTHING], second[:-1]))
+        entries = np.flatnonzero((best != best_before) | (second != second_before))
+        row_of_rank = dict(zip(rank.tolist(), rows.tolist(), strict=True))
+        best_rows = [row_of_rank[value] for value in best[entries].tolist()]
+        better, following = [-1] * len(entries), -1
+        for index in range(len(entries) - 2, -1, -1):
+            if best_rows[index] != best_rows[index + 1]:
+                following = index + 1
+            better[index] = following
+        return cls(
+            tuple(latency_ms[entries].tolist()),
+            tuple(best_rows),
+            tuple(row_of_rank.get(value, -1) for value in second[entries].tolist()),
+            tuple(better),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundedFront:
+    """The points that matter when energy, which slowdown scales too, is bounded beside latency.
+
+    No single order serves two bounds, so the points that are best at *some* pair of bounds are kept, best first,
+    and scanned.
+
+    Attributes:
+        rows: int (M,), best first.
+        latency_ms: float64 (M,).
+        energy_mj: float64 (M,).
+    """
+
+    rows: NDArray[np.intp]
+    latency_ms: NDArray[np.float64]
+    energy_mj: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        rows: NDArray[np.intp],
+        latency_ms: NDArray[np.float64],
+        energy_mj: NDArray[np.float64],
+        rank: NDArray[np.int64],
+    ) -> "BoundedFront":
+        """Prepare `rows` (N > 0); the other arrays are theirs."""
+        kept = pareto_indices(np.column_stack([rank.astype(np.float64), latency_ms, energy_mj]))
+        return cls(rows[kept], latency_ms[kept], energy_mj[kept])
+
+    def first_within(self, latency_ms: float, energy_mj: float) -> tuple[int, int]:
+        """The best and second-best rows of those kept that keep both bounds; -1 where there is none."""
+        within = np.flatnonzero((self.latency_ms <= latency_ms) & (self.energy_mj <= energy_mj))
+        best = int(self.rows[within[0]]) if len(within) else -1
+        return best, int(self.rows[within[1]]) if len(within) > 1 else -1

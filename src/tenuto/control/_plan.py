@@ -1,0 +1,343 @@
+"""A table and requirements, prepared once so that every decision is quick.
+
+When not all constraints can hold, the lowest priority is given up, then the next. For each number of constraints given
+up there is a *level* with its own fronts: among the points that keep the others, the violation of what was given up is
+made as small as possible, the most important first, and only then does the objective count.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tenuto.control._front import BoundedFront, Front
+from tenuto.decisions import Decision, Reason
+from tenuto.errors import UnknownMetricError
+from tenuto.points import OperatingTable
+from tenuto.requirements import Constraint, Requirements
+from tenuto.units import QUANTITIES, show, show_frequency
+
+SCALED = frozenset({"latency_ms", "energy_mj"})
+"""The metrics that grow with a cluster's slowdown; the others stay as profiled."""
+
+NO_REASON = Reason()
+
+
+class Allowance(Protocol):
+    """What a policy believes of one cluster now."""
+
+    @property
+    def slowdown(self) -> float:
+        """Latency now / latency in the profile."""
+        ...
+
+    @property
+    def margin(self) -> float:
+        """The quantile of latency / (slowdown x median) that the miss budget asks for."""
+        ...
+
+    @property
+    def ceiling_ms(self) -> float:
+        """Points with a longer profiled latency are not to be tried now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """What is left to choose from when some constraints are given up.
+
+    Attributes:
+        given_up: Constraints given up, lowest priority first.
+        names: Their metrics.
+        deadline_holds: Whether the latency constraint is still kept.
+        energy_bound_mj: The energy constraint still kept, or None.
+        fronts: One per cluster; None where no point keeps the constraints that slowdown does not touch.
+    """
+
+    given_up: tuple[Constraint, ...]
+    names: tuple[str, ...]
+    deadline_holds: bool
+    energy_bound_mj: float | None
+    fronts: tuple[Front | BoundedFront | None, ...]
+
+
+class Choice(msgspec.Struct, frozen=True, gc=False):
+    """A row, what was given up for it, and why it was chosen."""
+
+    row: int
+    given_up: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A table and requirements, ready for `choose`.
+
+    Attributes:
+        table: The operating table.
+        requirements: What must hold.
+        deadline_ms: The latency bound; infinite if there is none.
+        miss_share: The share of inferences that may be late, 0 to 1.
+        latency_ms: Profiled median latency of each row.
+        cluster_of: Each row's index in `table.clusters`.
+    """
+
+    table: OperatingTable
+    requirements: Requirements
+    deadline_ms: float
+    miss_share: float
+    latency_ms: tuple[float, ...]
+    cluster_of: tuple[int, ...]
+    _levels: tuple[Level, ...]
+    _static_reason: Reason
+    _cost: tuple[float, ...]
+    _is_cost_scaled: bool
+
+    @classmethod
+    def of(cls, table: OperatingTable, requirements: Requirements) -> "Plan":
+        """Prepare.
+
+        Raises:
+            UnknownMetricError: A constraint or the objective names a metric that the table does not carry.
+        """
+        deadline = requirements.constraint("latency_ms")
+        latency_ms = table.column("latency_ms").value
+        cost = _cost(table, requirements.objective.metric)
+        ordered = requirements.constraints
+        levels = tuple(
+            _level(table, ordered[: len(ordered) - n], ordered[len(ordered) - n :], cost)
+            for n in range(len(ordered) + 1)
+        )
+        if not any(levels[-1].fronts):
+            raise UnknownMetricError(
+                requirements.objective.metric, (name for name in table.metrics if name != requirements.objective.metric)
+            )
+        return cls(
+            table,
+            requirements,
+            math.inf if deadline is None else deadline.bound,
+            0.0 if deadline is None else deadline.miss_pct / 100,
+            tuple(latency_ms.tolist()),
+            tuple(table.cluster_index.tolist()),
+            levels,
+            _static_reason(table, requirements, cost),
+            tuple(cost.tolist()),
+            requirements.objective.metric in SCALED,
+        )
+
+    def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Choice:
+        """The best row under what is believed of each cluster (in the table's order).
+
+        Model:
+            A point's latency counts as profiled median x slowdown x margin and its energy as profiled x slowdown.
+        """
+        available_ms = self.deadline_ms - waited_ms
+        for level in self._levels:
+            picks = []
+            for cluster, front in enumerate(level.fronts):
+                if front is not None:
+                    pick = _pick(level, front, cluster, allowances[cluster], available_ms)
+                    if pick is not None:
+                        picks.append(pick)
+            if picks:
+                return self._chosen(level, picks, allowances, waited_ms)
+        raise AssertionError("the last level keeps every point that has figures")
+
+    def _chosen(self, level: Level, picks: list["_Pick"], allowances: Sequence[Allowance], waited_ms: float) -> Choice:
+        """The best of the clusters' picks, with its reason."""
+        pick = picks[0]
+        runner_up = pick.second
+        if len(picks) > 1:
+            candidates = [(entry.cluster, row) for entry in picks for row in (entry.row, entry.second) if row >= 0]
+            ordered = self._order(level, candidates, allowances, self.deadline_ms - waited_ms)
+            pick = next(entry for entry in picks if entry.cluster == ordered[0][0])
+            runner_up = ordered[1][1]
+        second = runner_up if runner_up >= 0 else None
+        if pick.excluded >= 0:
+            allowance = allowances[pick.cluster]
+            bound = self.latency_ms[pick.excluded] * allowance.slowdown * allowance.margin + waited_ms
+            gain = max(self._cost[pick.row] - self._cost[pick.excluded], 0.0)
+            return Choice(pick.row, level.names, Reason("latency_ms", second, pick.excluded, bound, gain))
+        static = self._static_reason
+        if static.binding is None or level.given_up:
+            return Choice(pick.row, level.names, Reason(None, second))
+        return Choice(
+            pick.row, level.names, Reason(static.binding, second, static.excluded, static.relaxed_bound, static.gain)
+        )
+
+    def _order(
+        self, level: Level, candidates: list[tuple[int, int]], allowances: Sequence[Allowance], available_ms: float
+    ) -> list[tuple[int, int]]:
+        """(cluster, row) pairs, best first."""
+        if level.given_up or self._is_cost_scaled:
+            return sorted(candidates, key=lambda pair: self._key(level, pair[1], allowances[pair[0]], available_ms))
+        cost = self._cost
+        return sorted(candidates, key=lambda pair: cost[pair[1]])
+
+    def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> tuple[float, ...]:
+        """What to minimise across clusters: violations, the most important first, then the objective."""
+        violations = (
+            _violation(constraint, self._figure(constraint.metric, row, allowance), available_ms)
+            for constraint in reversed(level.given_up)
+        )
+        scale = allowance.slowdown if self._is_cost_scaled else 1.0
+        return (*violations, self._cost[row] * scale)
+
+    def _figure(self, metric: str, row: int, allowance: Allowance) -> float:
+        figure = float(self.table.metrics[metric].value[row])
+        if metric == "latency_ms":
+            return figure * allowance.slowdown * allowance.margin
+        return figure * allowance.slowdown if metric in SCALED else figure
+
+
+class _Pick(msgspec.Struct, frozen=True, gc=False):
+    """One cluster's best row, its second-best and the next better one that the deadline keeps out; -1 for none."""
+
+    cluster: int
+    row: int
+    second: int
+    excluded: int
+
+
+def _pick(
+    level: Level, front: Front | BoundedFront, cluster: int, allowance: Allowance, available_ms: float
+) -> _Pick | None:
+    if level.deadline_holds:
+        limit_ms = available_ms / (allowance.slowdown * allowance.margin)
+        limit_ms = min(limit_ms, allowance.ceiling_ms)
+    else:
+        limit_ms = math.inf
+    if isinstance(front, BoundedFront):
+        bound = math.inf if level.energy_bound_mj is None else level.energy_bound_mj / allowance.slowdown
+        row, second = front.first_within(limit_ms, bound)
+        return None if row < 0 else _Pick(cluster, row, second, -1)
+    index = bisect_right(front.latency_ms, limit_ms) - 1
+    if index < 0:
+        return None
+    better = front.better[index]
+    return _Pick(cluster, front.best[index], front.second[index], front.best[better] if better >= 0 else -1)
+
+
+def _cost(table: OperatingTable, metric: str) -> NDArray[np.float64]:
+    """The objective's column, lower is better."""
+    value = table.column(metric).value
+    return -value if QUANTITIES[metric].higher_is_better else value
+
+
+def _violation(constraint: Constraint, figure: float, available_ms: float) -> float:
+    bound = min(constraint.bound, available_ms) if constraint.metric == "latency_ms" else constraint.bound
+    return max(bound - figure if constraint.relation == ">=" else figure - bound, 0.0)
+
+
+def _level(
+    table: OperatingTable, kept: Sequence[Constraint], given_up: Sequence[Constraint], cost: NDArray[np.float64]
+) -> Level:
+    latency_ms = table.column("latency_ms").value
+    energy_bound = next((c.bound for c in kept if c.metric == "energy_mj"), None)
+    allowed = ~np.isnan(latency_ms) & ~np.isnan(cost) & _keeps_static(table, kept)
+    if energy_bound is not None:
+        allowed &= ~np.isnan(table.column("energy_mj").value)
+    rank = _rank(table, given_up, cost)
+    fronts: list[Front | BoundedFront | None] = []
+    for cluster in range(len(table.clusters)):
+        rows = np.flatnonzero(allowed & (table.cluster_index == cluster))
+        if not len(rows):
+            fronts.append(None)
+        elif energy_bound is None:
+            fronts.append(Front.of(rows, latency_ms[rows], rank[rows]))
+        else:
+            energy_mj = table.column("energy_mj").value[rows]
+            fronts.append(BoundedFront.of(rows, latency_ms[rows], energy_mj, rank[rows]))
+    holds = any(constraint.metric == "latency_ms" for constraint in kept)
+    names = tuple(constraint.metric for constraint in reversed(given_up))
+    return Level(tuple(reversed(given_up)), names, holds, energy_bound, tuple(fronts))
+
+
+def _keeps_static(table: OperatingTable, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
+    """Rows that keep the constraints that slowdown does not touch; a figure that is absent keeps nothing."""
+    keeps = np.ones(len(table), dtype=np.bool_)
+    for constraint in constraints:
+        value = table.column(constraint.metric).value
+        if constraint.metric not in SCALED:
+            keeps &= value >= constraint.bound if constraint.relation == ">=" else value <= constraint.bound
+    return keeps
+
+
+def _rank(table: OperatingTable, given_up: Sequence[Constraint], cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Each row's place, 0 the best: least violation, most important first, then least cost, then least latency.
+
+    Of a given-up metric that slowdown scales, a lower figure is a lower violation whatever the slowdown.
+    """
+    keys = [table.column("latency_ms").value, cost]
+    for constraint in reversed(given_up):
+        value = table.column(constraint.metric).value
+        if constraint.metric in SCALED:
+            violation = value
+        else:
+            excess = constraint.bound - value if constraint.relation == ">=" else value - constraint.bound
+            violation = np.maximum(excess, 0.0)
+        keys.append(np.where(np.isnan(violation), np.inf, violation))
+    rank = np.empty(len(table), dtype=np.int64)
+    rank[np.lexsort(keys)] = np.arange(len(table))
+    return rank
+
+
+def _static_reason(table: OperatingTable, requirements: Requirements, cost: NDArray[np.float64]) -> Reason:
+    """Which bound that slowdown does not touch keeps the next better point out, were there no deadline."""
+    constraints = [constraint for constraint in requirements.constraints if constraint.metric not in SCALED]
+    keeps = _keeps_static(table, constraints) & ~np.isnan(cost)
+    if not keeps.any():
+        return NO_REASON
+    best_cost = float(cost[keeps].min())
+    nearest: tuple[float, Reason] | None = None
+    for constraint in constraints:
+        others = [other for other in constraints if other is not constraint]
+        value = table.column(constraint.metric).value
+        better = np.flatnonzero(_keeps_static(table, others) & (cost < best_cost) & ~np.isnan(value))
+        if not len(better):
+            continue
+        row = int(better[np.argmin(np.abs(value[better] - constraint.bound))])
+        distance = abs(float(value[row]) - constraint.bound) / abs(constraint.bound or 1.0)
+        if nearest is None or distance < nearest[0]:
+            gain = best_cost - float(cost[row])
+            nearest = distance, Reason(constraint.metric, None, row, float(value[row]), gain)
+    return NO_REASON if nearest is None else nearest[1]
+
+
+def explain(table: OperatingTable, decision: Decision, objective: str) -> str:
+    """A decision's reason in words.
+
+    Args:
+        table: That the decision was made from.
+        decision: Any policy's.
+        objective: The metric that was pushed.
+    """
+    words = [_in_words(table, decision.point)]
+    if decision.given_up:
+        words.append(f"gives up {' and '.join(decision.given_up)}, which no point can keep")
+    reason = decision.reason
+    if reason is None:
+        return "; ".join([*words, "the policy gives no reason"])
+    if reason.binding is None and not decision.given_up:
+        words.append("no constraint keeps a better one out")
+    if reason.excluded is not None and reason.relaxed_bound is not None and reason.gain is not None:
+        bound = show(str(reason.binding), reason.relaxed_bound)
+        words.append(
+            f"{reason.binding} keeps {_in_words(table, reason.excluded)} out: a bound of {bound} would gain "
+            f"{show(objective, reason.gain)} of {objective}"
+        )
+    if reason.runner_up is not None:
+        words.append(f"runner-up {_in_words(table, reason.runner_up)}")
+    return "; ".join(words)
+
+
+def _in_words(table: OperatingTable, row: int) -> str:
+    configuration = table.configuration(row)
+    cores = f"{configuration.n_cores} core{'s' if configuration.n_cores > 1 else ''}"
+    clock = "" if configuration.frequency_hz is None else f" at {show_frequency(configuration.frequency_hz)}"
+    return f"{configuration.sub_network.name} on {configuration.cluster}, {cores}{clock}"

@@ -1,0 +1,108 @@
+"""Our policy."""
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tenuto.control._belief import Belief, Prior, begin, learn, relieved, spread_of_profile
+from tenuto.control._plan import Plan
+from tenuto.decisions import Decision, Observation
+from tenuto.points import OperatingTable
+from tenuto.requirements import Requirements
+
+ASSUMED_P90_RATIO = 1.05
+ASSUMED_P99_RATIO = 1.15
+"""Quantiles over the median, where a table does not carry them."""
+
+
+class TenutoState(msgspec.Struct, frozen=True):
+    """A plan, and a belief for each of its clusters."""
+
+    plan: Plan
+    priors: tuple[Prior, ...]
+    beliefs: tuple[Belief, ...]
+
+
+class TenutoPolicy:
+    """The best point among those that keep every constraint under what is believed of each cluster.
+
+    Model:
+        A point's latency is profiled median x slowdown of its cluster x margin. Slowdown and margin are learned per
+        cluster from the latencies seen (see `_belief`); power, accuracy and memory are as profiled. Changing to a
+        resident sub-network is taken as free (0.1 ms measured).
+
+    Source:
+        DESIGN section 5; the parts are named in `_belief` and `_plan`.
+    """
+
+    name = "tenuto"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """None to set: what it needs it takes from the profile and the requirements."""
+        return {}
+
+    def start(
+        self, table: OperatingTable, requirements: Requirements, previous: TenutoState | None = None
+    ) -> TenutoState:
+        """Prepare the fronts; a belief so far is kept when only requirements change."""
+        plan = Plan.of(table, requirements)
+        priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
+        if previous is not None and previous.plan.table is table:
+            return TenutoState(plan, priors, previous.beliefs)
+        return TenutoState(plan, priors, tuple(begin(prior) for prior in priors))
+
+    def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
+        """Learn from the last inference, then choose."""
+        state = _learned(state, observation)
+        plan = state.plan
+        choice = plan.choose(state.beliefs, observation.waited_ms)
+        belief = state.beliefs[plan.cluster_of[choice.row]]
+        promised_ms = plan.latency_ms[choice.row] * belief.slowdown * belief.margin
+        return Decision(choice.row, choice.given_up, belief.slowdown, promised_ms, choice.reason), state
+
+
+def _learned(state: TenutoState, observation: Observation) -> TenutoState:
+    load_pct = observation.readings.get("other_load_pct")
+    beliefs = state.beliefs
+    if observation.in_force is not None and observation.latency_ms is not None:
+        plan = state.plan
+        cluster = plan.cluster_of[observation.in_force]
+        learned = learn(
+            beliefs[cluster],
+            state.priors[cluster],
+            median_ms=plan.latency_ms[observation.in_force],
+            latency_ms=max(observation.latency_ms, 1e-6),
+            available_ms=plan.deadline_ms - observation.last_waited_ms,
+            load_pct=load_pct,
+        )
+        beliefs = (*beliefs[:cluster], learned, *beliefs[cluster + 1 :])
+    if load_pct is not None:
+        beliefs = tuple(relieved(belief, prior, load_pct) for belief, prior in zip(beliefs, state.priors, strict=True))
+    return state if beliefs is state.beliefs else TenutoState(state.plan, state.priors, beliefs)
+
+
+def _prior(plan: Plan, cluster: int) -> Prior:
+    rows = np.flatnonzero(plan.table.cluster_index == cluster)
+    latency_ms = plan.table.column("latency_ms").value[rows]
+    p90_ratio = _typical_ratio(plan.table, "latency_p90_ms", rows, assumed=ASSUMED_P90_RATIO)
+    p99_ratio = _typical_ratio(plan.table, "latency_p99_ms", rows, assumed=ASSUMED_P99_RATIO)
+    return Prior(
+        spread_of_profile(p90_ratio, p99_ratio),
+        plan.miss_share,
+        NormalDist().inv_cdf(1 - min(max(plan.miss_share, 1e-4), 0.5)),
+        float(np.nanmax(latency_ms)) if not np.isnan(latency_ms).all() else math.inf,
+    )
+
+
+def _typical_ratio(table: OperatingTable, metric: str, rows: NDArray[np.intp], *, assumed: float) -> float:
+    """The median over `rows` of a latency quantile over the median latency."""
+    if metric not in table.metrics:
+        return assumed
+    ratio = table.metrics[metric].value[rows] / table.column("latency_ms").value[rows]
+    known = ratio[np.isfinite(ratio)]
+    return float(np.median(known)) if len(known) else assumed

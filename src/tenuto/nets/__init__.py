@@ -1,0 +1,1 @@
+"""Families of dynamic networks: their search spaces, and (with the `train` extra) their elastic layers and training."""

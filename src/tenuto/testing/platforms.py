@@ -1,0 +1,172 @@
+"""The conformance suite of a platform: real, simulated or made of files, they all pass it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from tenuto.errors import DeniedError, KnobRejectedError, PlatformError, UnknownNameError, UnsupportedError, UsageError
+from tenuto.platforms import PLAUSIBLE, Cluster, HeldBoard, Platform, Snapshot
+from tenuto.points import Configuration, SubNetwork
+from tenuto.units import QUANTITIES
+
+_SUB_NETWORK = SubNetwork("conformance", (("depth", (1,)),))
+
+
+def check_platform(platform: Platform) -> None:
+    """Prove that a platform keeps the promises of `tenuto.platforms.Platform`.
+
+    It holds the board several times, sets every knob that it may to its ends, and leaves everything as it was. On a
+    real machine, run it when nothing else is being measured there.
+
+    Args:
+        platform: Nobody may hold it.
+
+    Raises:
+        AssertionError: A promise is broken; says which, and what was found.
+    """
+    _check_names(platform)
+    for cluster in platform.clusters:
+        _check_cluster(cluster)
+    with _restored(platform, "an unused hold"), platform.hold() as board:
+        _check_readings(platform, board.snapshot())
+        _check_refusals(platform, board)
+        _check_second_hold(platform)
+    for cluster in platform.clusters:
+        with _restored(platform, f"driving {cluster.name}"), platform.hold() as board:
+            _check_every_setting(cluster, board)
+            _check_readings(platform, board.snapshot())
+    _check_migration(platform)
+    _check_exception(platform)
+
+
+def _expect(is_kept: bool, promise: str, found: object) -> None:
+    if not is_kept:
+        raise AssertionError(f"{promise}; found {found!r}")
+
+
+def _check_names(platform: Platform) -> None:
+    _expect(isinstance(platform, Platform), "it has every member of Platform", platform)
+    _expect(bool(platform.name.strip()), "it has a name", platform.name)
+    for kind, names in (
+        ("clusters", [cluster.name for cluster in platform.clusters]),
+        ("knobs", [knob.name for knob in platform.knobs]),
+        ("monitors", [monitor.name for monitor in platform.monitors]),
+    ):
+        _expect(len(set(names)) == len(names) and all(names), f"the names of its {kind} are unique", names)
+    _expect(bool(platform.clusters), "it has a cluster", platform.clusters)
+    cpus = [cpu for cluster in platform.clusters for cpu in cluster.cpus]
+    _expect(len(set(cpus)) == len(cpus), "a core belongs to one cluster", cpus)
+    capacities = [cluster.capacity for cluster in platform.clusters if cluster.capacity is not None]
+    _expect(capacities == sorted(capacities), "clusters come by rising capacity", capacities)
+    for knob in platform.knobs:
+        owner, _, quantity = knob.name.rpartition(".")
+        owners = [cluster.name for cluster in platform.clusters]
+        _expect(owner in owners and quantity in {"cores", "frequency_hz"}, "a knob is named cluster.quantity", knob)
+        _expect(list(knob.domain) == sorted(set(knob.domain)), "a knob's domain ascends", knob)
+        _expect(knob.is_writable or bool(knob.remedy), "a knob that we may not set says what would allow it", knob)
+    for monitor in platform.monitors:
+        _expect(monitor.quantity in QUANTITIES, "a monitor's quantity is one of units.QUANTITIES", monitor)
+
+
+def _check_cluster(cluster: Cluster) -> None:
+    clocks = [opp.frequency_hz for opp in cluster.opps]
+    _expect(clocks == sorted(set(clocks)), "a cluster's clocks ascend", cluster)
+    _expect(all(1e6 <= clock <= 1e11 for clock in clocks), "clocks are in Hz", clocks)
+    _expect(cluster.capacity is None or 1 <= cluster.capacity <= 1024, "capacity is 1 to 1024", cluster.capacity)
+
+
+def _check_readings(platform: Platform, snapshot: Snapshot) -> None:
+    quantities = {monitor.name: monitor.quantity for monitor in platform.monitors}
+    for name, value in snapshot.readings.items():
+        _expect(name in quantities, "a reading belongs to a monitor", name)
+        low, high = PLAUSIBLE.get(quantities[name], (float("-inf"), float("inf")))
+        _expect(low <= value <= high, f"{name} is between {low} and {high}", value)
+
+
+def _check_refusals(platform: Platform, board: HeldBoard) -> None:
+    before = platform.read_knobs()
+    first = _configurations(platform.clusters[0])[0]
+    _expect_error(board, replace(first, cluster="no-such-cluster"), UnknownNameError)
+    for cluster in platform.clusters:
+        configuration = _configurations(cluster)[0]
+        _expect_error(board, replace(configuration, n_cores=len(cluster.cpus) + 1 if cluster.cpus else 2), UsageError)
+        off_ladder_hz = (cluster.opps[0].frequency_hz if cluster.opps else 1_000_000_000) + 1
+        refusals = (UsageError,) if cluster.opps else (UsageError, UnsupportedError, DeniedError)
+        _expect_error(board, replace(configuration, frequency_hz=off_ladder_hz), *refusals)
+    _expect(platform.read_knobs() == before, "a refused configuration changes nothing", platform.read_knobs())
+
+
+def _expect_error(board: HeldBoard, configuration: Configuration, *kinds: type[Exception]) -> None:
+    names = " or ".join(kind.__name__ for kind in kinds)
+    try:
+        applied = board.apply(configuration)
+    except kinds:
+        return
+    raise AssertionError(f"{configuration} is refused with {names}; found that it was applied as {applied}")
+
+
+def _check_second_hold(platform: Platform) -> None:
+    try:
+        with platform.hold():
+            pass
+    except PlatformError:
+        return
+    raise AssertionError("a board that is held cannot be held again; found that it can")
+
+
+def _configurations(cluster: Cluster) -> list[Configuration]:
+    """The corners of a cluster's settings: one core and all, slowest and fastest clock, and up and down again."""
+    counts = sorted({1, max(1, len(cluster.cpus))})
+    clocks = [opp.frequency_hz for opp in cluster.opps]
+    ends: list[int | None] = [clocks[-1], clocks[0], clocks[len(clocks) // 2], clocks[-1]] if clocks else [None]
+    return [Configuration(_SUB_NETWORK, cluster.name, count, clock) for clock in ends for count in counts]
+
+
+def _check_every_setting(cluster: Cluster, board: HeldBoard) -> None:
+    for configuration in _configurations(cluster):
+        try:
+            applied = board.apply(configuration)
+        except KnobRejectedError:
+            # A real board may be too hot for its highest clock today: saying so is keeping the promise.
+            continue
+        _expect(applied == configuration, "what was applied is what the board reports", applied)
+
+
+def _check_migration(platform: Platform) -> None:
+    """Over to each cluster and back, with clocks left behind."""
+    with _restored(platform, "moving between clusters"), platform.hold() as board:
+        for cluster in (*platform.clusters, *reversed(platform.clusters)):
+            with suppress(KnobRejectedError):
+                board.apply(_configurations(cluster)[0])
+
+
+def _check_exception(platform: Platform) -> None:
+    class _OnPurposeError(Exception):
+        pass
+
+    with _restored(platform, "an exception"), suppress(_OnPurposeError), platform.hold() as board:
+        _check_every_setting(platform.clusters[-1], board)
+        raise _OnPurposeError
+    try:
+        board.apply(_configurations(platform.clusters[0])[0])
+    except PlatformError:
+        return
+    raise AssertionError("a board that was given back obeys no more; found that it does")
+
+
+class _restored:  # noqa: N801 (reads as a statement)
+    """Every knob reads the same after as before."""
+
+    def __init__(self, platform: Platform, after: str) -> None:
+        self._read: Callable[[], Mapping[str, str]] = platform.read_knobs
+        self._after = after
+
+    def __enter__(self) -> None:
+        self._before = dict(self._read())
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            now = dict(self._read())
+            changed = {name: (self._before.get(name), now.get(name)) for name in self._before.keys() | now.keys()}
+            changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+            _expect(not changed, f"after {self._after} every knob is as it was (before, after)", changed)
