@@ -23,5 +23,5 @@ def test_observations_and_decisions_cannot_be_changed() -> None:
 def test_they_survive_the_way_through_json() -> None:
     decision = Decision(3, ("power_w",), 1.25, 17.5, Reason("latency_ms", 2, 4, 19.0, 0.5))
     assert decision == msgspec.json.decode(msgspec.json.encode(decision), type=Decision)
-    seen = Observation(1.5, 3, 12.0, 0.5, {"temperature_c": 61.0})
+    seen = Observation(1.5, in_force=3, latency_ms=12.0, waited_ms=0.5, readings={"temperature_c": 61.0})
     assert seen == msgspec.json.decode(msgspec.json.encode(seen), type=Observation)

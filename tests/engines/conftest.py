@@ -40,8 +40,8 @@ def _value(field: int, name: str, shape: tuple[int | str, ...]) -> bytes:
     return _encode(field, _text(1, name) + _encode(2, _encode(1, tensor)))
 
 
-def write_model(path: Path, weights: dict[str, np.ndarray]) -> Path:
-    """Conv, Relu, Conv, pool, Gemm: float32 (n, 1, 8, 8) to (n, 4); the weights in `<stem>.bin`."""
+def write_model(path: Path, weights: dict[str, np.ndarray], *, batch: str | int = "n") -> Path:
+    """Conv, Relu, Conv, pool, Gemm: float32 (batch, 1, 8, 8) to (batch, 4); the weights in `<stem>.bin`."""
     content, initialisers = b"", []
     for name, array in weights.items():
         raw = array.astype(np.float32).tobytes()
@@ -58,7 +58,7 @@ def write_model(path: Path, weights: dict[str, np.ndarray]) -> Path:
         _node("Flatten", ["x4"], "x5"),
         _node("Gemm", ["x5", "w3", "b3"], "logits", transB=1),
     ]
-    ends = [_value(11, "frame", ("n", 1, SIDE, SIDE)), _value(12, "logits", ("n", N_CLASSES))]
+    ends = [_value(11, "frame", (batch, 1, SIDE, SIDE)), _value(12, "logits", (batch, N_CLASSES))]
     graph = b"".join([*nodes, _text(2, "tiny"), *initialisers, *ends])
     path.with_suffix(".bin").write_bytes(content)
     path.write_bytes(_varint(1, 8) + _encode(7, graph) + _encode(8, _varint(2, 17)))
@@ -84,6 +84,13 @@ def tiny_models(tmp_path: Path) -> dict[SubNetwork, Path]:
         SubNetwork("tiny", (("width_pct", (width,)),)): write_model(folder / f"w{width}.onnx", tiny_weights(width))
         for width in WIDTHS_PCT
     }
+
+
+@pytest.fixture
+def single_item_models(tiny_models: dict[SubNetwork, Path]) -> dict[SubNetwork, Path]:
+    """The same, but the widest accepts one item at a time."""
+    widest = SubNetwork("tiny", (("width_pct", (100,)),))
+    return tiny_models | {widest: write_model(tiny_models[widest], tiny_weights(100), batch=1)}
 
 
 @pytest.fixture

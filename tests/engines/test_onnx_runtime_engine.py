@@ -128,6 +128,20 @@ def test_an_input_shape_that_the_model_does_not_have_is_an_engine_error(tiny_mod
         assert engine.resident == frozenset()
 
 
+def test_an_engine_that_throws_in_mid_stream_goes_on_with_another_sub_network(
+    single_item_models: Models, frame: np.ndarray, tmp_path: Path
+) -> None:
+    smallest, *_, widest = single_item_models
+    with _engine(single_item_models, tmp_path) as engine:
+        engine.load([widest, smallest])
+        with pytest.raises(EngineError, match="w100"):
+            engine.infer(frame)
+        assert engine.active == widest
+        assert engine.infer(frame[:1]).shape == (1, 4)
+        engine.activate(smallest)
+        assert engine.infer(frame).shape == (3, 4)
+
+
 def test_a_refused_frame_says_what_was_expected_and_found(
     tiny_models: Models, frame: np.ndarray, tmp_path: Path
 ) -> None:

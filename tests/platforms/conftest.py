@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,38 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def outsider() -> Iterator[Path]:
-    """A folder in a test that runs without root's right to write everything."""
+def open_folder() -> Iterator[Path]:
+    """A folder that others can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="tenuto-tree-"))
     folder.chmod(0o755)
-    was = os.geteuid()
-    if was == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
     yield folder
-    os.seteuid(was)
     shutil.rmtree(folder)
+
+
+@contextmanager
+def drop_rights() -> Iterator[None]:
+    """Be nobody for a while, if this is root, who may write everything."""
+    was = os.geteuid()
+    os.seteuid(NOBODY if was == 0 else was)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+@pytest.fixture
+def without_rights() -> Callable[[], AbstractContextManager[None]]:
+    """`drop_rights`, for a test that needs it for a part of its way."""
+    return drop_rights
+
+
+@pytest.fixture
+def outsider(open_folder: Path) -> Iterator[Path]:
+    """A folder in a test that runs without root's right to write everything."""
+    if os.geteuid() == 0:
+        os.chown(open_folder, NOBODY, NOBODY)
+    with drop_rights():
+        yield open_folder
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The kernel never sees a maximum below a minimum, whatever the order of clocks asked for."""
 
+import tempfile
 from pathlib import Path
 
 from hypothesis import given
@@ -37,11 +38,7 @@ def test_a_speed_widens_limits_only_where_they_are_in_the_way(one: int, other: i
 
 
 @given(saved=st.tuples(KHZ, KHZ).map(sorted), now=st.tuples(KHZ, KHZ).map(sorted))
-def test_restoring_limits_is_legal_at_every_step(
-    saved: list[int], now: list[int]
-) -> None:
-    import tempfile
-
+def test_restoring_limits_is_legal_at_every_step(saved: list[int], now: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / MIN).write_text(f"{now[0]}\n")

@@ -104,14 +104,14 @@ def test_load_is_the_busy_share_of_each_cluster_over_the_last_whole_period(tmp_p
     platform = LinuxPlatform(tmp_path, clock=seconds)
     assert "load_pct" not in platform.snapshot().readings
     advance_load(tmp_path, [(2, 18)] * 4 + [(15, 5)] * 4)
-    seconds.now_s += 0.05
+    seconds.now_s += 0.0625
     assert "load_pct" not in platform.snapshot().readings, "too short a window to say"
-    seconds.now_s += 0.05
+    seconds.now_s += 0.0625
     loads = {name: value for name, value in platform.snapshot().readings.items() if name.endswith("load_pct")}
     assert loads == {"load_pct": 42.5, "little.load_pct": 10.0, "big.load_pct": 75.0}
-    seconds.now_s += 0.05
+    seconds.now_s += 0.0625
     assert platform.snapshot().readings["load_pct"] == 42.5
-    seconds.now_s += 0.05
+    seconds.now_s += 0.0625
     assert "load_pct" not in platform.snapshot().readings, "not a tick has passed: nothing is known"
 
 

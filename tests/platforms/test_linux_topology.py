@@ -1,5 +1,6 @@
 """Clusters are found from the file tree alone."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,8 +134,6 @@ def test_the_userspace_governor_is_used_where_there_is_one(tmp_path: Path) -> No
 
 
 def test_this_machine_has_clusters_whose_cores_are_ours() -> None:
-    import os
-
     cpus = [cpu for cluster in LinuxPlatform().clusters for cpu in cluster.cpus]
     assert sorted(cpus) == sorted(os.sched_getaffinity(0))
 

@@ -1,4 +1,36 @@
-"""`tenuto`."""
+"""The command line: words in, values out."""
+
+import sys
+
+import typer
+
+from tenuto.errors import TenutoError
+
+INTERRUPTED = 130
 
 
-def main() -> None: ...
+def _app() -> typer.Typer:
+    from tenuto.cli import demo, doctor, profile, train  # noqa: PLC0415 - `tenuto --help` should not wait for engines
+
+    app = typer.Typer(
+        help="Keep a deep neural network inside its requirements while the device under it changes.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for module in (demo, doctor, profile, train):
+        app.command(module.__name__.rpartition(".")[2])(module.command)
+    return app
+
+
+def main() -> None:
+    """Run a command; 0 done, 2 usage or file, 3 platform, 130 interrupted."""
+    try:
+        _app()()
+    except TenutoError as error:
+        sys.stderr.write(f"tenuto: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("tenuto: interrupted; every knob is as it was\n")
+        sys.exit(INTERRUPTED)

@@ -13,8 +13,10 @@ Three estimates, each for one thing that the others cannot do:
 """
 
 import math
+from array import array
 from bisect import bisect_left, insort
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -56,6 +58,11 @@ REPEATED_WITHIN: Final = 20
 """A surprise within so many inferences of another is no accident: it counts as a residual."""
 
 
+Window: TypeAlias = "array[float]"
+"""Residuals, never changed once they are in a belief. Unlike a tuple's, its numbers lie side by side, which halves the
+time of a decision that follows upon an inference: that has emptied the caches."""
+
+
 class Belief(msgspec.Struct, frozen=True, gc=False):
     """What is believed of one cluster.
 
@@ -80,8 +87,8 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
     slowdown: float
     variance: float
     jump_variance: float
-    residuals: tuple[float, ...]
-    ordered: tuple[float, ...]
+    residuals: Window
+    ordered: Window
     level: float
     since_surprise: int
     ceiling_ms: float
@@ -125,14 +132,14 @@ def spread_of_profile(p90_ratio: float, p99_ratio: float, n: int = 32) -> tuple[
 def begin(prior: Prior) -> Belief:
     """The belief before any inference: the profile holds."""
     level = max(prior.miss_share, LEAST_LEVEL)
-    ordered = tuple(sorted(prior.residuals))
+    ordered = array("d", sorted(prior.residuals))
     upper = upper_quantile(ordered, level)
     return Belief(
         location=0.0,
         slowdown=1.0,
         variance=OBSERVATION_VARIANCE,
         jump_variance=0.0,
-        residuals=prior.residuals,
+        residuals=array("d", prior.residuals),
         ordered=ordered,
         level=level,
         since_surprise=REPEATED_WITHIN,
@@ -145,7 +152,7 @@ def begin(prior: Prior) -> Belief:
     )
 
 
-def upper_quantile(ordered: tuple[float, ...], level: float) -> float:
+def upper_quantile(ordered: Sequence[float], level: float) -> float:
     """The value that a share `level` of the future exceeds, by split-conformal rank.
 
     Where `level` asks for more than the sample can show, the tail beyond its top decile is taken as exponential.
@@ -225,16 +232,16 @@ def _adapted(level: float, miss_share: float, *, is_late: bool) -> float:
     return level if level > LEAST_LEVEL else LEAST_LEVEL
 
 
-def _slide(
-    residuals: tuple[float, ...], ordered: tuple[float, ...], residual: float
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _slide(residuals: Window, ordered: Window, residual: float) -> tuple[Window, Window]:
     """Both windows with one residual more, and the oldest left out once they are full."""
-    ascending = list(ordered)
-    if len(residuals) >= WINDOW:
+    is_full = len(residuals) >= WINDOW
+    ascending = ordered[:]
+    if is_full:
         del ascending[bisect_left(ascending, residuals[0])]
-        residuals = residuals[1:]
     insort(ascending, residual)
-    return (*residuals, residual), tuple(ascending)
+    recent = residuals[1:] if is_full else residuals[:]
+    recent.append(residual)
+    return recent, ascending
 
 
 def _ceiling(

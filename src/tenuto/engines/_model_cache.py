@@ -182,7 +182,7 @@ def _publish(files: Mapping[str, bytes], entry: Path) -> None:
     try:
         _write(files, partial)
         if entry.exists() and not _is_complete(entry):
-            # Moved aside first: a process that has mapped its weights keeps them.
+            # Moved aside in one step, so that nobody sees half of it; whoever has mapped its weights keeps them.
             entry.rename(partial / "damaged")
         try:
             partial.rename(entry)

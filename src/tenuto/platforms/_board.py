@@ -87,8 +87,8 @@ class LinuxBoard:
             self._is_open = False
             if self._is_restored:
                 return {}
-            failed = self._journal.restore()
             self._affinity.restore(self._saved_cpus)
+            failed = self._journal.restore()
             self._journal.dismiss_guardian()
             self._is_restored = True
             return failed

@@ -71,7 +71,7 @@ def _governor_in_order(folder: str, saved: Mapping[str, str]) -> tuple[str, ...]
 def _read(path: str) -> str:
     """A file's text, empty if it cannot be read."""
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123 (starts without pathlib)
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (starts without pathlib)
             return file.read().strip()
     except (OSError, UnicodeDecodeError):
         return ""

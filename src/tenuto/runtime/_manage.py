@@ -139,7 +139,7 @@ class Session:
             board = stack.enter_context(self._platform.hold())
             writer = None
             if self._trace is not None:
-                writer = stack.enter_context(TraceWriter(self._trace, self._header()))
+                writer = stack.enter_context(TraceWriter(self._trace, self.header(events=self._events)))
             watch = Watch(board, self._platform.monitors, self._clock, writer)
             self._manager = Manager(
                 engine=engine,
@@ -182,7 +182,8 @@ class Session:
         """The profile that decisions are made from."""
         return self._table
 
-    def _header(self) -> TraceHeader:
+    def header(self, *, events: tuple[Event, ...] = ()) -> TraceHeader:
+        """What a trace of this session begins with."""
         return TraceHeader(
             network=f"{self._package.name}@{self._package.version}",
             platform=self._platform.name,
@@ -191,7 +192,7 @@ class Session:
             requirements=self._requirements,
             table=self._table,
             seed=self._seed,
-            events=self._events,
+            events=events,
         )
 
 

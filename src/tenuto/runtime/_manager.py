@@ -95,6 +95,10 @@ class Manager:
         self._requirements = requirements
         self._state: Any = policy.start(table, requirements)
 
+    def elapsed_s(self) -> float:
+        """Seconds since it began: the time that its steps carry."""
+        return self._clock.now_s() - self._began_s
+
     @property
     def requirements(self) -> Requirements:
         """What must hold."""

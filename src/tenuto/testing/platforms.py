@@ -1,7 +1,7 @@
 """The conformance suite of a platform: real, simulated or made of files, they all pass it."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 from tenuto.errors import DeniedError, KnobRejectedError, PlatformError, UnknownNameError, UnsupportedError, UsageError
@@ -27,12 +27,12 @@ def check_platform(platform: Platform) -> None:
     _check_names(platform)
     for cluster in platform.clusters:
         _check_cluster(cluster)
-    with _restored(platform, "an unused hold"), platform.hold() as board:
+    with _held(platform, "an unused hold") as board:
         _check_readings(platform, board.snapshot())
         _check_refusals(platform, board)
         _check_second_hold(platform)
     for cluster in platform.clusters:
-        with _restored(platform, f"driving {cluster.name}"), platform.hold() as board:
+        with _held(platform, f"driving {cluster.name}") as board:
             _check_every_setting(cluster, board)
             _check_readings(platform, board.snapshot())
     _check_migration(platform)
@@ -134,7 +134,7 @@ def _check_every_setting(cluster: Cluster, board: HeldBoard) -> None:
 
 def _check_migration(platform: Platform) -> None:
     """Over to each cluster and back, with clocks left behind."""
-    with _restored(platform, "moving between clusters"), platform.hold() as board:
+    with _held(platform, "moving between clusters") as board:
         for cluster in (*platform.clusters, *reversed(platform.clusters)):
             with suppress(KnobRejectedError):
                 board.apply(_configurations(cluster)[0])
@@ -144,7 +144,7 @@ def _check_exception(platform: Platform) -> None:
     class _OnPurposeError(Exception):
         pass
 
-    with _restored(platform, "an exception"), suppress(_OnPurposeError), platform.hold() as board:
+    with suppress(_OnPurposeError), _held(platform, "an exception") as board:
         _check_every_setting(platform.clusters[-1], board)
         raise _OnPurposeError
     try:
@@ -154,19 +154,21 @@ def _check_exception(platform: Platform) -> None:
     raise AssertionError("a board that was given back obeys no more; found that it does")
 
 
-class _restored:  # noqa: N801 (reads as a statement)
-    """Every knob reads the same after as before."""
+@contextmanager
+def _held(platform: Platform, while_doing: str) -> Iterator[HeldBoard]:
+    """Hold the board; afterwards, also after an exception, every knob reads as before."""
+    before = dict(platform.read_knobs())
+    with ExitStack() as stack:
+        stack.callback(_check_restored, platform, before, while_doing)
+        try:
+            board = stack.enter_context(platform.hold())
+        except PlatformError as error:
+            raise AssertionError(f"a board that nobody holds can be held; found {error}") from error
+        yield board
 
-    def __init__(self, platform: Platform, after: str) -> None:
-        self._read: Callable[[], Mapping[str, str]] = platform.read_knobs
-        self._after = after
 
-    def __enter__(self) -> None:
-        self._before = dict(self._read())
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            now = dict(self._read())
-            changed = {name: (self._before.get(name), now.get(name)) for name in self._before.keys() | now.keys()}
-            changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
-            _expect(not changed, f"after {self._after} every knob is as it was (before, after)", changed)
+def _check_restored(platform: Platform, before: Mapping[str, str], while_doing: str) -> None:
+    now = dict(platform.read_knobs())
+    changed = {name: (before.get(name), now.get(name)) for name in before.keys() | now.keys()}
+    changed = {name: texts for name, texts in changed.items() if texts[0] != texts[1]}
+    _expect(not changed, f"after {while_doing} every knob is as it was (before, after)", changed)

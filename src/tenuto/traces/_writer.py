@@ -17,7 +17,7 @@ MAX_PENDING: Final = 50_000
 """Steps kept in memory while the disk takes none: half an hour at 30 a second, some 40 MB."""
 
 _CHUNK: Final = 256
-"""Steps encoded at a time, so that a retry on a disk that is still full costs half a millisecond, not half a second."""
+"""Steps encoded at a time, so that a retry on a disk that is still full costs a millisecond at most, whatever waits."""
 
 
 class _Written(NamedTuple):
@@ -38,7 +38,7 @@ class TraceWriter:
     """Records steps in a file.
 
     `record` only appends to a queue (well under a microsecond, no I/O). `flush` encodes and writes; the runtime calls
-    it in the idle time between two inferences, where it disturbs nobody (2 µs a step and one write), and may as
+    it in the idle time between two inferences, where it disturbs nobody (some 4 µs a step and one write), and may as
     well call it from a thread of its own: the two do not wait for each other. There is no thread in here, because one
     would take the interpreter's lock at moments that nobody chose, in the middle of what is being measured.
 
