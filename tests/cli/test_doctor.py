@@ -94,7 +94,7 @@ def test_a_command_to_copy_is_never_wrapped() -> None:
     text = rendered(report, width=60)
     assert command in text
     assert "not now" in text
-    assert "Here Tenuto chooses sub-network; it cannot see temperature and power." in text
+    assert "Here Tenuto chooses sub-network; it cannot see temperature" in text
 
 
 def test_names_in_brackets_are_printed_as_they_are(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tenuto.errors import DeniedError, KnobRejectedError, PlatformError, UnknownNameError, UnsupportedError, UsageError
 from tenuto.platforms import LinuxPlatform
+from tenuto.platforms._guardian import write_file
 from tenuto.points import Configuration, SubNetwork
 from tenuto.testing.trees import (
     BARE_VM,
@@ -214,6 +215,28 @@ def test_a_hold_can_be_taken_and_used_in_another_thread(xu3: Path) -> None:
     thread.join()
     assert seen == [BIG]
     assert tree_state(xu3) == before
+
+
+def test_a_ctrl_c_in_the_midst_of_restoring_waits_until_all_is_back(xu3: Path) -> None:
+    before = tree_state(xu3)
+    interruptions = [2]
+
+    def write(path: str, text: str) -> None:
+        write_file(path, text)
+        if not board_is_ours and interruptions[0] > 0:
+            interruptions[0] -= 1
+            raise KeyboardInterrupt
+
+    board_is_ours = True
+    hold = LinuxPlatform(xu3, write=write).hold()
+    hold.__enter__().apply(BIG)
+    board_is_ours = False
+    with pytest.raises(KeyboardInterrupt):
+        hold.__exit__(None, None, None)
+    assert interruptions == [0]
+    assert tree_state(xu3) == before
+    with LinuxPlatform(xu3).hold():
+        pass
 
 
 def test_handlers_of_the_application_stay(xu3: Path) -> None:

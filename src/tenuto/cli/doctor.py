@@ -102,7 +102,7 @@ def render(report: DoctorReport, console: Console) -> None:
     console.print(Text(report.platform, style="bold"))
     facts = _table()
     for name, value in report.machine.items():
-        facts.add_row(Text(name, style="dim"), value)
+        _add_row(facts, Text(name, style="dim"), value)
     console.print(facts)
     console.print()
     _render_clusters(report, console)
@@ -135,7 +135,7 @@ def _render_clusters(report: DoctorReport, console: Console) -> None:
     for cluster in report.clusters:
         capacity = "-" if cluster.capacity is None else str(cluster.capacity)
         cores = f"{len(cluster.cpus)}  (cpu {_ranges(cluster.cpus)})" if cluster.cpus else "accelerator"
-        table.add_row(cluster.name, cores, capacity, _ladder(ladders.get(cluster.name)))
+        _add_row(table, cluster.name, cores, capacity, _ladder(ladders.get(cluster.name)))
     console.print(table)
     console.print()
 
@@ -145,7 +145,7 @@ def _render_knobs(report: DoctorReport, console: Console) -> None:
     for knob in report.knobs:
         can = Text("yes", style="green") if knob.is_writable else Text("not now", style="yellow")
         values = _ladder(knob) if knob.name.endswith("frequency_hz") else _ranges(knob.domain)
-        table.add_row(knob.name, can, values)
+        _add_row(table, knob.name, can, values)
     console.print(table)
     console.print()
 
@@ -154,7 +154,7 @@ def _render_monitors(report: DoctorReport, console: Console) -> None:
     table = _table("monitor", "now", "read from", title="Monitors")
     for monitor in report.monitors:
         now = Text("no reading", style="yellow") if monitor.value is None else show(monitor.quantity, monitor.value)
-        table.add_row(monitor.name, now, monitor.path or "-")
+        _add_row(table, monitor.name, now, monitor.path or "-")
     console.print(table)
     console.print()
 
@@ -175,6 +175,11 @@ def _render_missing(report: DoctorReport, console: Console) -> None:
                 Text.assemble("    to get it: " if len(group) == 1 else "    to get them: ", remedy), soft_wrap=True
             )
     console.print()
+
+
+def _add_row(table: Table, *cells: str | Text) -> None:
+    """Names come from the machine: brackets in them are no markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

@@ -1,6 +1,5 @@
 """Make the `fashion` package: train, calibrate, export, measure (torch and onnx; the `train` extra)."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from tenuto.nets.export import INPUT_NAME, export_package, n_parameters
 from tenuto.nets.fashion import CLASSES, INPUT_SHAPE, LADDER, SPACE, macs
 from tenuto.nets.fashion_torch import FashionNet
 from tenuto.nets.package import NetworkPackage, PackagedSubNetwork, measured_accuracy, write_card
-from tenuto.nets.recipe import Progress, Recipe
+from tenuto.nets.recipe import Progress, Recipe, TrainingLog
 from tenuto.nets.training import Training, calibrate, load_network
 from tenuto.points import Estimate, SubNetwork
 
@@ -26,9 +25,6 @@ PACKAGE_FOLDER: Final = "package"
 
 N_CALIBRATION: Final = 20_000
 """Training images that set the means of a sub-network's norms."""
-
-LOG_EVERY: Final = 20
-"""Steps between two lines of the log."""
 
 
 def train_fashion(
@@ -148,49 +144,6 @@ def measure_accuracy(model: Path, data: LabelledImages, *, batch_size: int = 500
         (logits,) = session.run(None, {INPUT_NAME: frames})
         n_right += int((np.asarray(logits).argmax(axis=1) == data.labels[batch]).sum())
     return measured_accuracy(n_right, len(data.labels))
-
-
-class TrainingLog:
-    """One JSON object a line, every `LOG_EVERY` steps and at the end.
-
-    What an interrupted run logged beyond its last checkpoint is dropped when the run goes on, so that each step
-    appears once.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._is_trimmed = False
-
-    def record(self, progress: Progress) -> None:
-        """Append a line, if one is due.
-
-        Raises:
-            OSError: The disk is full.
-        """
-        if not self._is_trimmed:
-            self._trim(progress.step)
-        if progress.step % LOG_EVERY == 0 or progress.step == progress.n_steps:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(progress)) + "\n")
-
-    def _trim(self, from_step: int) -> None:
-        self._is_trimmed = True
-        if not self._path.exists():
-            return
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        kept = [line for line in lines if _step_of(line) < from_step]
-        if kept != lines:
-            partial = self._path.with_suffix(".partial")
-            partial.write_text("".join(kept), encoding="utf-8")
-            partial.replace(self._path)
-
-
-def _step_of(line: str) -> float:
-    """The step of a line of the log; beyond all steps if the line was cut short, so that it is dropped."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
-        return float("inf")
 
 
 def _calibrator(network: FashionNet, images: torch.Tensor) -> Callable[[SubNetwork], None]:

@@ -1,10 +1,16 @@
 """What a training run depends on, and what it says of itself (no torch needed)."""
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
 
 from tenuto.errors import UsageError
 from tenuto.nets.fashion import SPACE
+
+LOG_EVERY: Final = 20
+"""Steps between two lines of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +72,46 @@ class Progress:
     loss: float
     learning_rate: float
     seconds: float
+
+
+class TrainingLog:
+    """One JSON object a line, every `LOG_EVERY` steps and at the end.
+
+    What an interrupted run logged beyond its last checkpoint is dropped when the run goes on, so that each step
+    appears once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_trimmed = False
+
+    def record(self, progress: Progress) -> None:
+        """Append a line, if one is due.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        if not self._is_trimmed:
+            self._trim(progress.step)
+        if progress.step % LOG_EVERY == 0 or progress.step == progress.n_steps:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(progress)) + "\n")
+
+    def _trim(self, from_step: int) -> None:
+        self._is_trimmed = True
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines if _step_of(line) < from_step]
+        if kept != lines:
+            partial = self._path.with_suffix(".partial")
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(self._path)
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of the log; beyond all steps if the line was cut short, so that it is dropped."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")

@@ -16,7 +16,7 @@ def machine_facts(root: Path, usable: frozenset[int]) -> Mapping[str, str]:
     facts = {
         "board": read_text(root / "proc/device-tree/model") or _firmware_name(root),
         "processor": _cpuinfo(root).get("model name") or _cpuinfo(root).get("Hardware"),
-        "architecture": python_platform.machine(),
+        "architecture": python_platform.machine() if root.resolve() == Path("/") else None,
         "kernel": read_text(root / "proc/sys/kernel/osrelease"),
         "processors": _processors(root, usable),
         "memory": _memory(root),

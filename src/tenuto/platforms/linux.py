@@ -62,8 +62,10 @@ class LinuxPlatform:
     @property
     def name(self) -> str:
         """The board's or the processor's own name, and how many of its cores are ours."""
-        model = self._machine.get("board") or self._machine.get("processor") or self._machine["architecture"]
-        return f"{model}, {len(self._usable)} cores"
+        model = (
+            self._machine.get("board") or self._machine.get("processor") or self._machine.get("architecture") or "Linux"
+        )
+        return f"{model}, {len(self._usable)} {'core' if len(self._usable) == 1 else 'cores'}"
 
     @property
     def clusters(self) -> tuple[Cluster, ...]:

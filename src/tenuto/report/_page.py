@@ -121,8 +121,8 @@ def _trade_off(runs: Sequence[Run]) -> str:
         return ""
     table = runs[0].header.table
     tags = " ".join(
-        f'{words} <span class="tag">{" and ".join(sources)}</span>'
-        for words, metric in (("latency", "latency_ms"), ("accuracy", "accuracy_pct"))
+        f'{words}: <span class="tag">{" and ".join(sources)}</span>'
+        for words, metric in (("Latency", "latency_ms"), ("accuracy", "accuracy_pct"))
         if (
             sources := dict.fromkeys(e.source for row in range(len(table)) if (e := table.column(metric).estimate(row)))
         )

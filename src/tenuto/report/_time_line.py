@@ -107,7 +107,7 @@ def levels(table: OperatingTable) -> tuple[str, Sequence[float]]:
 
 
 def _n(time: Axis) -> int:
-    return max(2, int((time.end - time.start) / 90))
+    return max(4, int((time.end - time.start) / 90))
 
 
 def _time_axis(runs: Sequence[Run], layout: Layout) -> Axis:

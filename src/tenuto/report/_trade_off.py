@@ -192,13 +192,15 @@ def _labels(
     taken += obstacles
     parts = []
     for row in dict.fromkeys((*most, front[0], front[-1])):
-        label = run.header.table.configuration(row).sub_network.name
-        if row in most:
-            label += f" · {run.policy} {100 * most[row]:.0f}{SPACE}%"
-        spot = _room(places[row], svg.width_of(label), taken, frame)
-        if spot is not None:
-            taken.append(spot)
-            parts.append(svg.text(spot[0], spot[3] - 4, label, kind="label"))
+        name = run.header.table.configuration(row).sub_network.name
+        spent = f"{100 * most[row]:.0f}{SPACE}%" if row in most else ""
+        # On a phone there may be room for the share alone.
+        for label in (f"{name} · {run.policy} {spent}", spent) if spent else (name,):
+            spot = _room(places[row], svg.width_of(label), taken, frame)
+            if spot is not None:
+                taken.append(spot)
+                parts.append(svg.text(spot[0], spot[3] - 4, label, kind="label"))
+                break
     return parts
 
 

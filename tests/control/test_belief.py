@@ -1,0 +1,142 @@
+"""Belief: what one inference teaches."""
+
+import math
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenuto.control._belief import (
+    PATIENCE,
+    WINDOW,
+    Belief,
+    Prior,
+    begin,
+    learn,
+    relieved,
+    spread_of_profile,
+    upper_quantile,
+)
+
+PRIOR = Prior(spread_of_profile(1.05, 1.15), 0.01, 2.33, 12.0)
+
+
+def taught(
+    belief: Belief,
+    latencies_ms: list[float],
+    *,
+    median_ms: float = 10.0,
+    available_ms: float = 15.0,
+    load: float | None = None,
+) -> Belief:
+    for latency_ms in latencies_ms:
+        belief = learn(
+            belief, PRIOR, median_ms=median_ms, latency_ms=latency_ms, available_ms=available_ms, load_pct=load
+        )
+    return belief
+
+
+def test_a_quiet_machine_is_believed_to_be_as_profiled() -> None:
+    belief = taught(begin(PRIOR), [10.0, 10.1, 9.9] * 20)
+    assert belief.slowdown == pytest.approx(1.0, abs=0.02)
+    assert 1.0 <= belief.margin < 1.2
+    assert belief.ceiling_ms == math.inf
+
+
+def test_one_inference_is_enough_to_notice_a_slowdown() -> None:
+    belief = taught(begin(PRIOR), [20.0], available_ms=30.0)
+    assert belief.slowdown == pytest.approx(2.0, rel=0.05)
+    assert belief.margin > 2.0, "right after a jump little is sure"
+
+
+def test_the_doubt_after_a_jump_fades_while_the_slowdown_stays() -> None:
+    belief = taught(begin(PRIOR), [20.0] * 12, available_ms=30.0)
+    assert belief.slowdown == pytest.approx(2.0, rel=0.05)
+    assert belief.margin < 1.25
+
+
+def test_the_calm_of_a_short_work_does_not_bring_back_a_long_one_that_was_late() -> None:
+    late = taught(begin(PRIOR), [24.0], median_ms=12.0)
+    assert late.ceiling_ms < 12.0 * 15 / 24
+    calm = taught(late, [2.0] * PATIENCE, median_ms=2.0)
+    assert calm.slowdown == pytest.approx(1.0, rel=0.1)
+    assert calm.ceiling_ms == late.ceiling_ms
+
+
+def test_the_ceiling_rises_step_by_step_and_goes() -> None:
+    belief = taught(begin(PRIOR), [24.0], median_ms=12.0, load=5.0)
+    heights = deque([belief.ceiling_ms])
+    for _ in range(10 * PATIENCE):
+        belief = taught(belief, [2.0], median_ms=2.0, load=5.0)
+        if belief.ceiling_ms != heights[-1]:
+            heights.append(belief.ceiling_ms)
+    assert heights[-1] == math.inf
+    assert list(heights) == sorted(heights)
+    assert len(heights) > 3
+
+
+def test_every_further_failure_doubles_the_patience() -> None:
+    belief = taught(begin(PRIOR), [24.0], median_ms=12.0)
+    assert belief.patience == PATIENCE
+    belief = taught(belief, [24.0], median_ms=6.0)
+    assert belief.patience == 2 * PATIENCE
+
+
+def test_what_was_learned_under_a_load_is_void_when_the_load_goes() -> None:
+    belief = taught(begin(PRIOR), [24.0] + [20.0] * 10, median_ms=8.0, load=95.0)
+    assert relieved(belief, PRIOR, 90.0) is belief
+    assert relieved(belief, PRIOR, None) is belief
+    assert relieved(belief, PRIOR, 10.0) == begin(PRIOR)
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=WINDOW), st.floats(1e-4, 0.5))
+def test_the_upper_quantile_never_falls_when_less_is_allowed(residuals: list[float], level: float) -> None:
+    ordered = sorted(residuals)
+    assert upper_quantile(ordered, level / 2) >= upper_quantile(ordered, level) - 1e-12
+
+
+@given(st.floats(1, 5), st.floats(1, 5))
+def test_a_profile_s_spread_has_its_quantiles(p90: float, p99_over_p90: float) -> None:
+    spread = spread_of_profile(p90, p90 * p99_over_p90, n=2000)
+    assert list(spread) == sorted(spread)
+    assert math.exp(np.quantile(spread, 0.9)) == pytest.approx(p90, rel=0.02)
+    assert math.exp(np.quantile(spread, 0.99)) == pytest.approx(p90 * p99_over_p90, rel=0.05)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.1, 50), st.floats(0.01, 500), st.floats(-5, 50), st.none() | st.floats(0, 100)),
+        max_size=200,
+    )
+)
+def test_no_history_breaks_a_belief(history: list[tuple[float, float, float, float | None]]) -> None:
+    """Whatever happens the figures stay figures, and windows stay sorted and bounded."""
+    belief = begin(PRIOR)
+    for median_ms, latency_ms, available_ms, load in history:
+        belief = learn(
+            belief, PRIOR, median_ms=median_ms, latency_ms=latency_ms, available_ms=available_ms, load_pct=load
+        )
+    assert math.isfinite(belief.slowdown)
+    assert belief.slowdown > 0
+    assert belief.margin > 0
+    assert not math.isnan(belief.margin)
+    assert belief.ceiling_ms >= 0
+    assert len(belief.residuals) == len(belief.ordered) <= WINDOW
+    assert sorted(belief.residuals) == list(belief.ordered)
+
+
+@pytest.mark.parametrize("miss_share", [0.05, 0.01])
+def test_heavy_tailed_noise_stays_within_the_miss_budget(miss_share: float) -> None:
+    """The promise (slowdown x margin) is broken about as often as allowed, Gaussian or not."""
+    generator = np.random.default_rng(11)
+    prior = Prior(spread_of_profile(1.05, 1.15), miss_share, 2.33, math.inf)
+    belief = begin(prior)
+    n, n_broken = 6000, 0
+    for noise in np.exp(0.05 * generator.standard_t(3, n)):
+        promised_ms = 10 * belief.slowdown * belief.margin
+        latency_ms = 10 * float(noise)
+        n_broken += latency_ms > promised_ms
+        belief = learn(belief, prior, median_ms=10.0, latency_ms=latency_ms, available_ms=promised_ms, load_pct=None)
+    assert n_broken / n < 1.5 * miss_share
