@@ -1,5 +1,6 @@
 """Training: the sandwich, exact resume, and what may go wrong on the way."""
 
+import itertools
 import json
 import math
 import os
@@ -309,6 +310,13 @@ def test_augmentation_shifts_and_mirrors_and_nothing_else() -> None:
     seen = {tuple(augment(image, torch.Generator().manual_seed(seed))[0].nonzero()[0].tolist()) for seed in range(400)}
     shifts = range(-2, 3)
     assert seen == {(10 + down, column + right) for down in shifts for right in shifts for column in (7, 20)}
+
+
+def test_no_two_batches_of_an_epoch_are_shifted_alike() -> None:
+    data = few_images()
+    same = LabelledImages(np.repeat(data.images[:1], 32, axis=0), data.labels)
+    batches = [images for images, _ in itertools.islice(Training(RECIPE, same)._batches(), 4)]
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(batches, 2))
 
 
 @pytest.mark.parametrize(

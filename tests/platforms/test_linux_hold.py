@@ -278,6 +278,7 @@ def test_every_thread_of_this_process_is_confined_and_freed(host: LinuxPlatform)
             assert confined == {"early": {cluster.cpus[0]}, "late": {cluster.cpus[0]}}
             board.apply(Configuration(NET, cluster.name, 2))
             assert os.sched_getaffinity(places["early"]) == set(cluster.cpus[:2])
+            board.apply(Configuration(NET, cluster.name, 1))
         freed = {name: os.sched_getaffinity(thread) for name, thread in places.items()}
         assert freed == {"early": every, "late": every}
         assert os.sched_getaffinity(0) == every
@@ -306,12 +307,16 @@ HOLDER = """
         if sys.argv[3] == "ends":
             os.waitpid(child, 0)
         print("child", child, flush=True)
+    if way == "unguarded exit":
+        board._journal._guardian.kill()
+    if way == "wait":
+        print(board._journal._guardian.pid, flush=True)
     print("held", flush=True)
-    if way == "exit":
+    if way.endswith("exit"):
         sys.exit(5)
     if way == "raise":
         raise ValueError("on purpose")
-    if way == "os._exit":
+    if way == "leave at once":
         os._exit(6)
     time.sleep(60)
 """
@@ -366,6 +371,22 @@ def test_a_signal_puts_the_board_back(xu3: Path, number: signal.Signals, status:
     assert tree_state(xu3) == before
 
 
+def test_nobody_takes_the_board_before_the_guardian_has_restored_it(xu3: Path) -> None:
+    before = tree_state(xu3)
+    with holder(xu3, "wait") as process:
+        guardian = int(read_until_held(process)[0])
+        os.kill(guardian, signal.SIGSTOP)
+        process.kill()
+        process.wait()
+    try:
+        with pytest.raises(PlatformError), LinuxPlatform(xu3).hold():
+            pytest.fail("taken before it was restored")
+    finally:
+        os.kill(guardian, signal.SIGCONT)
+    wait_until_free(xu3)
+    assert tree_state(xu3) == before
+
+
 def test_a_kill_while_limits_are_pinned_puts_them_back(tmp_path: Path) -> None:
     write_tree(tmp_path, without_userspace(ODROID_XU3))
     before = tree_state(tmp_path)
@@ -377,7 +398,7 @@ def test_a_kill_while_limits_are_pinned_puts_them_back(tmp_path: Path) -> None:
     assert tree_state(tmp_path) == before
 
 
-@pytest.mark.parametrize(("way", "status"), [("exit", 5), ("raise", 1), ("os._exit", 6)])
+@pytest.mark.parametrize(("way", "status"), [("exit", 5), ("unguarded exit", 5), ("raise", 1), ("leave at once", 6)])
 def test_an_end_without_leaving_the_hold_puts_the_board_back(xu3: Path, way: str, status: int) -> None:
     before = tree_state(xu3)
     with holder(xu3, way) as process:

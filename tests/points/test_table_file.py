@@ -206,6 +206,16 @@ def test_notes_that_json_cannot_hold_are_refused_and_the_old_file_stays(tmp_path
     assert before == path.read_bytes()
 
 
+def test_whoever_reads_while_a_table_is_written_reads_the_old_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    write_table(small_table(), path)
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        write_table(small_table(note="new"), path)
+        assert before == reader.read()
+    assert read_table(path).about == {"note": "new"}
+
+
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     write_table(small_table(), path)

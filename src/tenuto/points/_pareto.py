@@ -36,6 +36,6 @@ def pareto_indices(costs: NDArray[np.float64]) -> NDArray[np.intp]:
     while len(order):
         # The first row left is on the front: whatever beats it would sort before it.
         kept.append(order[0])
-        survives = (rows <= rows[0]).any(axis=1)
+        survives = (rows < rows[0]).any(axis=1)
         order, rows = order[survives], rows[survives]
     return np.array(kept, dtype=np.intp)

@@ -26,6 +26,7 @@ def cells_of(
         UnknownNameError: The platform has no such cluster.
         UsageError: Nothing is left to measure.
     """
+    wanted = tuple(sub_networks)  # gone through once for every place and clock
     known = {cluster.name: cluster for cluster in clusters if cluster.cpus}
     for name in only_clusters or ():
         if name not in known:
@@ -37,7 +38,7 @@ def cells_of(
         for cores in range(1, len(cluster.cpus) + 1)
         if n_cores is None or cores in n_cores
         for frequency_hz in _clocks(cluster)
-        for sub_network in sub_networks
+        for sub_network in wanted
     )
     if not cells:
         raise UsageError(
