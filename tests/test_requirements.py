@@ -15,12 +15,11 @@ from tenuto.units import QUANTITIES
 
 
 def test_requirements_in_one_call() -> None:
-    asked = Requirements.of(latency_ms=20, miss_pct=0.5, accuracy_pct=90, period_ms=33, minimise="energy_mj")
+    asked = Requirements.of(latency_ms=20, miss_pct=0.5, accuracy_pct=90, minimise="energy_mj")
     assert asked.constraint("latency_ms") == Constraint("latency_ms", "<=", 20.0, 40, 0.5)
     assert asked.constraint("accuracy_pct") == Constraint("accuracy_pct", ">=", 90.0, 10)
     assert asked.constraint("power_w") is None
     assert asked.objective == Objective("energy_mj", "minimise")
-    assert asked.period_ms == 33
 
 
 def test_nothing_asked_means_the_best_accuracy() -> None:
@@ -39,7 +38,7 @@ def test_constraints_stand_by_falling_priority_one_for_each_metric(asked: Requir
 def test_the_order_of_constraints_does_not_matter(asked: Requirements, random: Any) -> None:
     shuffled = list(asked.constraints)
     random.shuffle(shuffled)
-    again = Requirements(tuple(shuffled), asked.objective, asked.period_ms)
+    again = Requirements(tuple(shuffled), asked.objective)
     assert asked == again
     assert hash(asked) == hash(again)
 
@@ -61,20 +60,20 @@ def test_priorities_can_be_changed_one_by_one() -> None:
     assert [constraint.metric for constraint in asked.constraints] == ["accuracy_pct", "latency_ms", "power_w"]
 
 
-@pytest.mark.parametrize("metric", [*CONSTRAINABLE, "period_ms", "miss_pct"])
+@pytest.mark.parametrize("metric", [*CONSTRAINABLE, "miss_pct"])
 @pytest.mark.parametrize("bound", [math.nan, math.inf, -math.inf, "20", True, [20], 1j])
 def test_a_bound_that_is_no_finite_number_is_refused(metric: str, bound: object) -> None:
     with pytest.raises(UsageError):
         Requirements.of(**{metric: bound})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("metric", [*(set(CONSTRAINABLE) - {"temperature_c"}), "period_ms", "miss_pct"])
+@pytest.mark.parametrize("metric", [*(set(CONSTRAINABLE) - {"temperature_c"}), "miss_pct"])
 def test_a_negative_bound_is_refused(metric: str) -> None:
     with pytest.raises(UsageError):
         Requirements.of(**{metric: -1.0})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("asked", [{"latency_ms": 0}, {"period_ms": 0}, {"accuracy_pct": 100.1}, {"miss_pct": 100}])
+@pytest.mark.parametrize("asked", [{"latency_ms": 0}, {"accuracy_pct": 100.1}, {"miss_pct": 100}])
 def test_an_absurd_bound_is_refused(asked: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         Requirements.of(**asked)  # type: ignore[arg-type]

@@ -98,7 +98,6 @@ class Requirements:
     Attributes:
         constraints: At most one per metric, by falling priority.
         objective: What to push.
-        period_ms: The time from one input to the next, for energy per period; None where inputs come as they like.
 
     Raises:
         UsageError: Two constraints are on the same metric, or the period is not a finite number above 0.
@@ -106,7 +105,6 @@ class Requirements:
 
     constraints: tuple[Constraint, ...]
     objective: Objective
-    period_ms: float | None = None
 
     def __post_init__(self) -> None:
         metrics = [constraint.metric for constraint in self.constraints]
@@ -114,10 +112,6 @@ class Requirements:
         if twice:
             raise UsageError(f"{', '.join(twice)}: found more than one constraint; keep the one that is meant")
         object.__setattr__(self, "constraints", tuple(sorted(self.constraints, key=lambda c: (-c.priority, c.metric))))
-        if self.period_ms is not None:
-            object.__setattr__(self, "period_ms", _number("period_ms", self.period_ms))
-            if self.period_ms <= 0:
-                raise UsageError(f"period_ms: asked {self.period_ms!r}, expected a number above 0")
 
     def constraint(self, metric: str) -> Constraint | None:
         """The constraint on one metric, if there is one."""
@@ -137,7 +131,6 @@ class Requirements:
         maximise: str | None = None,
         minimise: str | None = None,
         priorities: Mapping[str, int] | None = None,
-        period_ms: float | None = None,
     ) -> "Requirements":
         """Requirements in one call.
 
@@ -152,7 +145,6 @@ class Requirements:
             maximise: `accuracy_pct`; the default when nothing else is asked.
             minimise: `energy_mj`, `latency_ms`, `power_w` or `memory_mb`, instead.
             priorities: Priority of a metric's constraint where `DEFAULT_PRIORITY` does not suit.
-            period_ms: Time from one input to the next.
 
         Raises:
             UsageError: A bound is NaN, negative or absurd, or two objectives are given.
@@ -191,7 +183,6 @@ class Requirements:
                 if bound is not None
             ),
             objective,
-            period_ms,
         )
 
 

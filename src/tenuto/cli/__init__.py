@@ -1,16 +1,21 @@
 """The command line: words in, values out."""
 
 import sys
-
-import typer
+from typing import TYPE_CHECKING
 
 from tenuto.errors import TenutoError
+
+if TYPE_CHECKING:
+    import typer
 
 INTERRUPTED = 130
 
 
-def _app() -> typer.Typer:
-    from tenuto.cli import demo, doctor, profile, train  # noqa: PLC0415 - `tenuto --help` should not wait for engines
+def _app() -> "typer.Typer":
+    # Here, so that a Ctrl-C while they load is answered like any other.
+    import typer  # noqa: PLC0415
+
+    from tenuto.cli import demo, doctor, profile, train  # noqa: PLC0415
 
     app = typer.Typer(
         help="Keep a deep neural network inside its requirements while the device under it changes.",

@@ -1,16 +1,19 @@
 """`tenuto demo`: the main job, on this machine, in a minute."""
 
+import os
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from tenuto.cli.profile import progress_bar
-from tenuto.demo import PER_FRAME, Comparison, LiveView, Outcome, compare, machine, policies
+from tenuto.cli.profile import INTERRUPTED, progress_bar
+from tenuto.control import Policy
+from tenuto.demo import PER_FRAME, Comparison, LiveView, Outcome, check_seconds, compare, machine, policies
 from tenuto.engines import OnnxRuntimeEngine
 from tenuto.errors import UsageError
 from tenuto.nets.package import open_package
@@ -33,16 +36,48 @@ def command(
     Thirty times a second a frame shows 16 garments, all to be classified before the frame's deadline. A third of the
     way in a co-runner starts on every core; two thirds in it stops. Four policies drive the same stream in turn.
     """
+    contenders = policies()
+    check_seconds(seconds, n_policies=len(contenders))
     for path in (report, picture):
-        if path is not None and not path.parent.is_dir():
-            raise UsageError(f"{path.parent} is not a folder; choose another place for {path.name}")
+        if path is not None:
+            _check_place(path)
     console = Console(stderr=True)
-    package, platform = open_package("fashion"), LinuxPlatform()
+    try:
+        platform = LinuxPlatform()
+        comparison = _compare(console, platform, contenders, seconds=seconds, seed=seed)
+    except KeyboardInterrupt:
+        console.print("Stopped; every knob is as it was. A comparison needs all policies, so nothing is kept.")
+        raise typer.Exit(INTERRUPTED) from None
+    facts = machine(platform)
+    # First the figures: a page that cannot be written must not cost them.
+    if json:
+        typer.echo(msgspec.json.encode(as_json(comparison, facts)).decode())
+    else:
+        render(comparison, Console())
+    runs = [_run(outcome) for outcome in comparison.outcomes]
+    if report is not None:
+        page = render_report(
+            runs,
+            machine=facts,
+            title="Tenuto: a deadline held on this machine",
+            deadline_note=comparison.deadline_note,
+            notes=comparison.notes,
+        )
+        _write(report, page)
+        console.print(f"The report is {report}", soft_wrap=True)
+    if picture is not None:
+        _write(picture, render_picture(runs))
+
+
+def _compare(
+    console: Console, platform: LinuxPlatform, contenders: Sequence[Policy[Any]], *, seconds: float, seed: int
+) -> Comparison:
+    """Profile, then stream, with a bar and a live view."""
+    package = open_package("fashion")
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
     engine = OnnxRuntimeEngine(
         package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
     )
-    contenders = policies()
     with closing(engine):
         with progress_bar(console) as on_progress:
             table = profile(
@@ -56,7 +91,7 @@ def command(
                 report=on_progress,
             )
         with LiveView(console, table, [policy.name for policy in contenders]) as view:
-            comparison = compare(
+            return compare(
                 package,
                 platform,
                 engine,
@@ -67,24 +102,6 @@ def command(
                 on_pass=view.on_pass,
                 while_idle=view.while_idle,
             )
-    runs = [_run(outcome) for outcome in comparison.outcomes]
-    if report is not None:
-        page = render_report(
-            runs,
-            machine=machine(platform),
-            title="Tenuto: a deadline held on this machine",
-            deadline_note=comparison.deadline_note,
-            notes=comparison.notes,
-        )
-        _write(report, page)
-    if picture is not None:
-        _write(picture, render_picture(runs))
-    if json:
-        typer.echo(msgspec.json.encode(as_json(comparison, machine(platform))).decode())
-    else:
-        render(comparison, Console())
-        if report is not None:
-            console.print(f"The report is {report}")
 
 
 def as_json(comparison: Comparison, facts: object) -> dict[str, object]:
@@ -149,10 +166,23 @@ def _run(outcome: Outcome) -> Run:
     return Run(outcome.header.policy, outcome.header, outcome.steps, outcome.header.events, outcome.measures)
 
 
+def _check_place(path: Path) -> None:
+    """Raise UsageError now for a file that could not be written a minute later."""
+    problem = None
+    if not path.parent.is_dir():
+        problem = f"{path.parent} is not a folder"
+    elif path.is_dir():
+        problem = f"{path} is a folder"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        problem = f"{path} may not be written"
+    if problem is not None:
+        raise UsageError(f"{problem}; choose another place for {path.name or 'it'}")
+
+
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror}; choose another place, the figures are not lost with --json"
+            f"{path}: {error.strerror}; the figures above are all there is, choose another place next time"
         ) from error

@@ -56,6 +56,8 @@ def command(
     samples = target.with_name(target.name.removesuffix(".json").removesuffix(".table") + ".samples.jsonl")
     evidence = samples.with_name(samples.name.replace(".samples.", ".measured."))
     console = Console(stderr=True)
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; give --output a file's name in it")
     try:
         if fresh:
             samples.unlink(missing_ok=True)
@@ -79,7 +81,8 @@ def command(
         write_table(table, target)
         samples.replace(evidence)
     except KeyboardInterrupt:
-        console.print(f"Stopped; {samples} keeps what was measured. Run the same command again to go on.")
+        kept = f"{samples} keeps what was measured; run the same command again to go on"
+        console.print(f"Stopped; {kept if samples.exists() else 'nothing was measured yet'}.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         raise UsageError(
@@ -89,7 +92,7 @@ def command(
         typer.echo(msgspec.json.encode({"table": str(target), "about": table.about, "points": rows(table)}).decode())
     else:
         render(table, Console())
-        console.print(f"The table is {target}, single measurements are in {evidence.name} beside it.")
+        console.print(f"The table is {target}, single measurements are in {evidence.name} beside it.", soft_wrap=True)
 
 
 def rows(table: OperatingTable) -> list[dict[str, object]]:

@@ -7,9 +7,7 @@ Three estimates, each for one thing that the others cannot do:
 * **residuals**: the last ones, for the quantile that the miss budget asks for. Split-conformal, and the level adapts to
   the misses seen (Gibbs and Candès, Adaptive Conformal Inference, 2021, equation 2), so "at most so many late" needs no
   Gaussian.
-* **ceiling**: a work that is short enough slips between a co-runner's time slices and looks undisturbed, so the calm of
-  a small network says nothing about a large one. After a miss, longer works are left alone; the ceiling rises step by
-  step while nothing is late, more patiently after each failure, and goes when the load of other programs does.
+* **ceiling**: works that are not to be tried again yet (see `_ceiling`).
 """
 
 import math
@@ -20,15 +18,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, seen
+
 WINDOW: Final = 64
 """Residuals kept: two seconds at 30 inferences a second."""
-
-PATIENCE: Final = 10
-"""Inferences in time before the ceiling rises, at first."""
-
-MAX_PATIENCE: Final = 320
-CEILING_STEP: Final = 1.4
-"""The ceiling rises by this factor: about one step of a ladder of ten."""
 
 OBSERVATION_VARIANCE: Final = 0.01
 """Of one log latency around its location: 10 % noise."""
@@ -39,14 +32,8 @@ DRIFT_VARIANCE: Final = 1e-4
 JUMP_MEMORY: Final = 0.3
 """Share of the jump's variance left after each inference (ALERT's forgetting factor)."""
 
-LOAD_DROP_PCT: Final = 30.0
-"""A fall in the load of other programs by so much voids what was learned under it."""
-
-BUSY_PATIENCE: Final = 8
-"""While the load under which a work failed persists, the ceiling takes this many times longer to rise."""
-
-UNSEEN_PATIENCE: Final = 3
-"""The same where the load of other programs cannot be read."""
+PROMISED: Final = 1 + 1e-9
+"""Rounding's due when a promise is compared with what was available."""
 
 LEAST_LEVEL: Final = 1e-4
 """The residual level never adapts below this."""
@@ -75,10 +62,7 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
         ordered: The same, ascending.
         level: Share of residuals to leave above the margin; adapts around the miss budget.
         since_surprise: Inferences since the last surprise.
-        ceiling_ms: Longest profiled latency to try.
-        patience: Inferences in time before the ceiling rises.
-        n_in_time: Inferences in time since the ceiling was set or raised.
-        failed_load_pct: Load of other programs when a work was last late, if it could be read.
+        ceiling: What is not to be tried now.
         upper: The residual that a share `level` is expected to exceed.
         margin: Quantile of latency / (median x slowdown) for the next inference, from all of the above.
     """
@@ -91,12 +75,14 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
     ordered: Window
     level: float
     since_surprise: int
-    ceiling_ms: float
-    patience: int
-    n_in_time: int
-    failed_load_pct: float | None
+    ceiling: Ceiling
     upper: float
     margin: float
+
+    @property
+    def ceiling_ms(self) -> float:
+        """Points with a longer profiled latency are not to be tried now."""
+        return self.ceiling.limit_ms
 
 
 class Prior(msgspec.Struct, frozen=True):
@@ -106,12 +92,14 @@ class Prior(msgspec.Struct, frozen=True):
         residuals: A quiet machine's, ascending: the profile's own spread.
         miss_share: The miss budget, 0 to 1.
         normal_quantile: The standard normal's at 1 - miss_share, for the time after a jump when residuals say nothing.
-        longest_ms: The longest profiled latency of the cluster: a ceiling above it is none.
+        shortest_ms: The shortest profiled latency of the cluster.
+        longest_ms: The longest.
     """
 
     residuals: tuple[float, ...]
     miss_share: float
     normal_quantile: float
+    shortest_ms: float
     longest_ms: float
 
 
@@ -143,10 +131,7 @@ def begin(prior: Prior) -> Belief:
         ordered=ordered,
         level=level,
         since_surprise=REPEATED_WITHIN,
-        ceiling_ms=math.inf,
-        patience=PATIENCE,
-        n_in_time=0,
-        failed_load_pct=None,
+        ceiling=OPEN,
         upper=upper,
         margin=math.exp(upper),
     )
@@ -166,9 +151,7 @@ def upper_quantile(ordered: Sequence[float], level: float) -> float:
     return top + slope * math.log(1 / ((n + 1) * level))
 
 
-def learn(
-    belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, available_ms: float, load_pct: float | None
-) -> Belief:
+def learn(belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, available_ms: float) -> Belief:
     """Learn from one inference.
 
     Args:
@@ -177,11 +160,23 @@ def learn(
         median_ms: The profiled latency of the point that was in force, above 0.
         latency_ms: What it took, above 0.
         available_ms: What it had; infinite without a deadline.
-        load_pct: Load of other programs now, if it can be read.
     """
     residual = math.log(latency_ms / median_ms) - belief.location
-    is_late = latency_ms > available_ms
-    level = _adapted(belief.level, prior.miss_share, is_late=is_late)
+    level, ceiling = belief.level, belief.ceiling
+    if median_ms * belief.slowdown * belief.margin <= available_ms * PROMISED or latency_ms <= available_ms:
+        # Else it was known to be too long, for want of anything shorter: that it was late teaches nothing.
+        is_late = latency_ms > available_ms
+        level = _adapted(level, prior.miss_share, is_late=is_late)
+        if is_late:
+            ceiling = lowered(
+                ceiling,
+                median_ms=median_ms,
+                latency_ms=latency_ms,
+                available_ms=available_ms,
+                shortest_ms=prior.shortest_ms,
+            )
+        elif ceiling is not OPEN:
+            ceiling = raised(ceiling, longest_ms=prior.longest_ms)
 
     is_surprise = not belief.ordered[0] - SLACK <= residual <= belief.upper + SLACK
     jump = residual * residual if is_surprise else 0.0
@@ -192,9 +187,6 @@ def learn(
     residuals, ordered = belief.residuals, belief.ordered
     if not is_surprise or belief.since_surprise < REPEATED_WITHIN:
         residuals, ordered = _slide(residuals, ordered, residual)
-    ceiling_ms, patience, n_in_time, failed_load = _ceiling(
-        belief, prior, median_ms=median_ms, latency_ms=latency_ms, available_ms=available_ms, load_pct=load_pct
-    )
     upper = upper_quantile(ordered, level)
     location = belief.location + gain * residual
     return Belief(
@@ -206,20 +198,20 @@ def learn(
         ordered,
         level,
         0 if is_surprise else belief.since_surprise + 1,
-        ceiling_ms,
-        patience,
-        n_in_time,
-        failed_load,
+        ceiling,
         upper,
         math.exp(upper + prior.normal_quantile * math.sqrt(jump_variance)),
     )
 
 
-def relieved(belief: Belief, prior: Prior, load_pct: float | None) -> Belief:
+def look(belief: Belief, prior: Prior, load_pct: float) -> Belief:
     """The belief after a look at the load of other programs: void if what was learned was learned under much more."""
-    if load_pct is None or belief.failed_load_pct is None or load_pct > belief.failed_load_pct - LOAD_DROP_PCT:
+    if belief.ceiling is OPEN:
         return belief
-    return begin(prior)
+    ceiling = seen(belief.ceiling, load_pct)
+    if ceiling is None:
+        return begin(prior)
+    return belief if ceiling is belief.ceiling else msgspec.structs.replace(belief, ceiling=ceiling)
 
 
 def _adapted(level: float, miss_share: float, *, is_late: bool) -> float:
@@ -242,28 +234,3 @@ def _slide(residuals: Window, ordered: Window, residual: float) -> tuple[Window,
     recent = residuals[1:] if is_full else residuals[:]
     recent.append(residual)
     return recent, ascending
-
-
-def _ceiling(
-    belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, available_ms: float, load_pct: float | None
-) -> tuple[float, int, int, float | None]:
-    """Ceiling, patience, inferences in time, and the load at the last failure, after one inference."""
-    if latency_ms > available_ms:
-        # Half of what would have fitted, as congestion control backs off: the slowdown may still be rising.
-        fitting_ms = median_ms * max(available_ms, 0.0) / latency_ms / 2
-        is_repeated = belief.ceiling_ms < math.inf
-        patience = min(2 * belief.patience, MAX_PATIENCE) if is_repeated else PATIENCE
-        return min(belief.ceiling_ms, fitting_ms), patience, 0, load_pct
-    if belief.ceiling_ms == math.inf:
-        return math.inf, belief.patience, 0, belief.failed_load_pct
-    n_in_time = belief.n_in_time + 1
-    if load_pct is None or belief.failed_load_pct is None:
-        needed = belief.patience * UNSEEN_PATIENCE
-    else:
-        needed = belief.patience * (BUSY_PATIENCE if belief.failed_load_pct > LOAD_DROP_PCT else 1)
-    if n_in_time < needed:
-        return belief.ceiling_ms, belief.patience, n_in_time, belief.failed_load_pct
-    raised_ms = belief.ceiling_ms * CEILING_STEP
-    if raised_ms >= prior.longest_ms:
-        return math.inf, PATIENCE, 0, None
-    return raised_ms, belief.patience, 0, belief.failed_load_pct

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control._belief import Belief, Prior, begin, learn, relieved, spread_of_profile
+from tenuto.control._belief import Belief, Prior, begin, learn, look, spread_of_profile
 from tenuto.control._plan import Plan
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
@@ -78,11 +78,10 @@ def _learned(state: TenutoState, observation: Observation) -> TenutoState:
             median_ms=plan.latency_ms[observation.in_force],
             latency_ms=max(observation.latency_ms, 1e-6),
             available_ms=plan.deadline_ms - observation.last_waited_ms,
-            load_pct=load_pct,
         )
         beliefs = (*beliefs[:cluster], learned, *beliefs[cluster + 1 :])
     if load_pct is not None:
-        beliefs = tuple(relieved(belief, prior, load_pct) for belief, prior in zip(beliefs, state.priors, strict=True))
+        beliefs = tuple(look(belief, prior, load_pct) for belief, prior in zip(beliefs, state.priors, strict=True))
     return state if beliefs is state.beliefs else TenutoState(state.plan, state.priors, beliefs)
 
 
@@ -95,7 +94,8 @@ def _prior(plan: Plan, cluster: int) -> Prior:
         spread_of_profile(p90_ratio, p99_ratio),
         plan.miss_share,
         NormalDist().inv_cdf(1 - min(max(plan.miss_share, 1e-4), 0.5)),
-        float(np.nanmax(latency_ms)) if not np.isnan(latency_ms).all() else math.inf,
+        float(np.nanmin(latency_ms, initial=math.inf)),
+        float(np.nanmax(latency_ms, initial=0.0)),
     )
 
 

@@ -1,5 +1,6 @@
 """Four policies on the same stream, with the same disturbance, on this machine."""
 
+import math
 import platform as python_platform
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from tenuto.control import FixedPolicy, LevelStepPolicy, Policy, TenutoPolicy, fastest_rows
 from tenuto.demo._belt import Belt
-from tenuto.demo._stream import Pass, Schedule, run_pass
+from tenuto.demo._stream import FEWEST_FRAMES, Pass, Schedule, run_pass
 from tenuto.engines import Engine
 from tenuto.errors import UsageError
 from tenuto.nets.package import NetworkPackage
@@ -79,6 +80,22 @@ def deadline_ms(table: OperatingTable, *, fps: float = FPS) -> tuple[float, str]
     return bound, note
 
 
+def check_seconds(seconds: float, *, n_policies: int, fps: float = FPS) -> None:
+    """Raise UsageError unless a stream of so many seconds can be shared by so many policies.
+
+    For callers that have something to do before `compare`, such as ten seconds of profiling.
+    """
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"seconds: asked {seconds!r}, expected a finite number above 0, such as 48")
+    n_frames = round(seconds / n_policies * fps)
+    if n_frames < FEWEST_FRAMES:
+        least_s = math.ceil(FEWEST_FRAMES * n_policies / fps)
+        raise UsageError(
+            f"seconds: asked {seconds:g}, which leaves {n_frames} frames for each of {n_policies} policies; "
+            f"ask for {least_s} or more"
+        )
+
+
 def compare(
     package: NetworkPackage,
     platform: Platform,
@@ -107,15 +124,16 @@ def compare(
         clock: Time.
         on_pass: Called with a policy's name before its pass.
         while_idle: Called after each frame with the policy's name, the step, and the seconds left until the next one.
+
+    Raises:
+        UsageError: `seconds` is no time, or too short.
+        PlatformError: The board cannot be held, or a co-runner would not start.
+        EngineError: A sub-network and the fallback failed for the same frame.
     """
     clock = MonotonicClock() if clock is None else clock
-    each_s = seconds / len(contenders)
-    if each_s * fps < 12:
-        raise UsageError(
-            f"{seconds:g} s for {len(contenders)} policies leave {each_s * fps:.0f} frames each; give more"
-        )
+    check_seconds(seconds, n_policies=len(contenders), fps=fps)
     bound_ms, note = deadline_ms(table, fps=fps)
-    schedule = Schedule.of(seconds=each_s, fps=fps, deadline_ms=bound_ms)
+    schedule = Schedule.of(seconds=seconds / len(contenders), fps=fps, deadline_ms=bound_ms)
     requirements = Requirements.of(latency_ms=bound_ms, miss_pct=1, maximise="accuracy_pct")
     belt = Belt.shipped(per_frame=PER_FRAME, seed=seed)
     turns = random.Random(seed).sample(list(contenders), len(contenders))

@@ -66,10 +66,13 @@ class LiveView:
             n, n_missed = self._counts[name]
             steps = self._steps[name]
             style = "bold" if name == self._current else "dim" if not n else ""
-            running = self._table.configuration(steps[-1].decision.point).sub_network.name if steps else ""
+            running = self._running(steps[-1]) if steps else ""
             missed = Text(str(n_missed) if n else "", style="red" if n_missed else "")
             view.add_row(Text(name, style=style), str(n or ""), missed, running, self._bars(steps))
         self._live.update(Group(self._headline(), view), refresh=True)
+
+    def _running(self, step: Step) -> str:
+        return "no answer" if step.applied is None else self._table.configuration(step.applied).sub_network.name
 
     def _headline(self) -> Text:
         if self._schedule is None:

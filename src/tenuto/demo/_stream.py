@@ -1,12 +1,17 @@
 """One policy's pass over the stream."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from tenuto.demo._belt import Belt
+from tenuto.errors import UsageError
 from tenuto.platforms import CoRunner
 from tenuto.runtime import Clock, Session
 from tenuto.traces import Event, Step
+
+FEWEST_FRAMES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,20 @@ class Schedule:
 
     @classmethod
     def of(cls, *, seconds: float, fps: float, deadline_ms: float) -> "Schedule":
-        """A stream whose middle third is disturbed."""
-        n_frames = max(round(seconds * fps), 3)
+        """A stream whose middle third is disturbed.
+
+        Raises:
+            UsageError: A figure is not a finite number above 0, or there are fewer than `FEWEST_FRAMES`.
+        """
+        for name, figure in (("seconds", seconds), ("fps", fps), ("deadline_ms", deadline_ms)):
+            if not 0 < figure < math.inf:
+                raise UsageError(f"{name}: asked {figure!r}, expected a finite number above 0")
+        n_frames = round(seconds * fps)
+        if n_frames < FEWEST_FRAMES:
+            raise UsageError(
+                f"asked for {seconds:g} s, which is {n_frames} frames; a stream needs {FEWEST_FRAMES}, "
+                f"{FEWEST_FRAMES / fps:g} s"
+            )
         return cls(n_frames, 1 / fps, deadline_ms, (n_frames // 3, 2 * n_frames // 3))
 
 
@@ -39,7 +56,7 @@ class Pass:
     Attributes:
         steps: One per frame.
         disturbance: When the co-runner ran.
-        n_died: Co-runner processes that had died before or while they were needed.
+        n_died: Co-runner processes that died before or while they were needed; the next pass has them again.
     """
 
     steps: tuple[Step, ...]
@@ -67,9 +84,8 @@ def run_pass(
         while_idle: Called after each frame with its step and the seconds left until the next one.
     """
     steps: list[Step] = []
-    n_died = co_runner.n_workers - co_runner.n_alive
-    if n_died:
-        co_runner.revive()
+    co_runner.revive()
+    n_died = 0
     offset_s = net.manager.elapsed_s() - clock.now_s()
     began_s = clock.now_s() + schedule.period_s
     first, last = schedule.disturbed
@@ -82,7 +98,7 @@ def run_pass(
                 started_s = clock.now_s() + offset_s
                 co_runner.start()
             elif index == last:
-                n_died += co_runner.n_workers - co_runner.n_alive
+                n_died = co_runner.n_workers - co_runner.n_alive
                 co_runner.stop()
                 stopped_s = clock.now_s() + offset_s
             clock.sleep_until(arrival_s)
@@ -95,5 +111,6 @@ def run_pass(
             while_idle(step, arrival_s + schedule.period_s - clock.now_s())
     finally:
         co_runner.stop()
+    co_runner.revive()  # those that died are counted: the next pass shall not count them again
     begun = started_s if started_s is not None else 0.0
     return Pass(tuple(steps), Event(begun, "co-runner", stopped_s), n_died)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from tenuto.engines._onnx_file import Weight, relocate, weights_of
-from tenuto.engines._packing import place
 from tenuto.errors import EngineError
+from tenuto.storage import place
 
 CACHE_SCHEMA: Final = 1
 """Part of every key: what an older version left behind is not read."""

@@ -4,7 +4,6 @@ Every sub-network becomes a model of its own that any ONNX tool opens. Their wei
 what two sub-networks have in common, byte for byte, is stored once.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -17,6 +16,7 @@ from onnx import TensorProto, helper
 from tenuto.nets.fashion import N_CLASSES, SPACE, STAGE_CHANNELS, STEM_CHANNELS, inner_channels
 from tenuto.nets.fashion_torch import Block, ConvNorm, FashionNet
 from tenuto.points import SubNetwork
+from tenuto.storage import place, replace_file
 
 WEIGHTS_FILE: Final = "weights.bin"
 """The file that holds the weights of every model of a package."""
@@ -24,7 +24,6 @@ WEIGHTS_FILE: Final = "weights.bin"
 INPUT_NAME: Final = "frame"
 OUTPUT_NAME: Final = "logits"
 
-_ALIGNMENT: Final = 64
 _OPSET: Final = 17
 _IR_VERSION: Final = 8  # what ONNX Runtime 1.22 and every later one reads
 
@@ -162,40 +161,7 @@ def _write(models: Mapping[str, onnx.ModelProto], folder: Path, weights_name: st
             tensor.external_data.add(key=key, value=str(value))
         tensor.data_location = TensorProto.EXTERNAL
         tensor.ClearField("raw_data")
-    _replace(folder / weights_name, content)
+    replace_file(folder / weights_name, content)
     for name, model in models.items():
-        _replace(folder / name, model.SerializeToString(deterministic=True))
+        replace_file(folder / name, model.SerializeToString(deterministic=True))
         onnx.checker.check_model(str(folder / name), full_check=True)
-
-
-def place(blobs: Iterable[bytes]) -> tuple[dict[bytes, int], bytes]:
-    """Lay byte strings out in one, each at a multiple of 64; what begins another shares its place.
-
-    Returns:
-        Where each is found, and the whole.
-    """
-    offsets: dict[bytes, int] = {}
-    content = bytearray()
-    longer = b""
-    # In descending order whatever begins with a string comes right before it.
-    for blob in sorted(set(blobs), reverse=True):
-        if longer.startswith(blob):
-            offsets[blob] = offsets.get(longer, 0)
-        else:
-            content.extend(bytes(-len(content) % _ALIGNMENT))
-            offsets[blob] = len(content)
-            content.extend(blob)
-        longer = blob
-    return offsets, bytes(content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ was trained.
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,6 +16,7 @@ import msgspec
 
 from tenuto.errors import SpecError, UnknownNameError, UsageError
 from tenuto.points import Estimate, Source, SubNetwork
+from tenuto.storage import replace_file
 
 CARD_SCHEMA: Final = 1
 """The version of the card that this program writes."""
@@ -180,15 +180,7 @@ def write_card(package: NetworkPackage) -> Path:
         ],
     )
     target = package.folder / CARD_FILE
-    partial = target.with_name(target.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(target, msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
     return target
 
 

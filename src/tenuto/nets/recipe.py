@@ -8,6 +8,7 @@ from typing import Final
 
 from tenuto.errors import UsageError
 from tenuto.nets.fashion import SPACE
+from tenuto.storage import replace_file
 
 LOG_EVERY: Final = 20
 """Steps between two lines of the log."""
@@ -104,9 +105,7 @@ class TrainingLog:
         lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         kept = [line for line in lines if _step_of(line) < from_step]
         if kept != lines:
-            partial = self._path.with_suffix(".partial")
-            partial.write_text("".join(kept), encoding="utf-8")
-            partial.replace(self._path)
+            replace_file(self._path, "".join(kept).encode())
 
 
 def _step_of(line: str) -> float:

@@ -8,7 +8,6 @@ Source:
 import io
 import json
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from tenuto.nets.fashion import SPACE
 from tenuto.nets.fashion_torch import FashionNet
 from tenuto.nets.recipe import Progress, Recipe
 from tenuto.points import SubNetwork
+from tenuto.storage import replace_file
 
 CHECKPOINT_SCHEMA = 1
 
@@ -184,15 +184,7 @@ class Training:
             content,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        replace_file(path, content.getvalue())
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint of the same recipe.

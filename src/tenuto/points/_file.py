@@ -15,6 +15,7 @@ from tenuto.points._column import Column
 from tenuto.points._point import SOURCES, Source, source_code
 from tenuto.points._sub_network import SubNetwork
 from tenuto.points._table import NO_FREQUENCY, OperatingTable
+from tenuto.storage import replace_file
 from tenuto.units import QUANTITIES
 
 SCHEMA: Final = 1
@@ -70,17 +71,7 @@ def write_table(table: OperatingTable, path: str | Path) -> None:
         UsageError: `table.about` holds something that JSON cannot.
         OSError: The disk is full or the folder cannot be written; an existing file is as it was.
     """
-    target = Path(path)
-    content = _encoded(_table_file(table))
-    partial = target.with_name(target.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(Path(path), _encoded(_table_file(table)) + b"\n")
 
 
 def read_table(path: str | Path) -> OperatingTable:

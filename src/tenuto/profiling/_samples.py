@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -10,6 +10,9 @@ from tenuto.errors import SpecError
 
 SCHEMA: Final = 1
 _FORMAT: Final = "tenuto-profile-samples"
+
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes that are no JSON of ours may raise."""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -24,10 +27,10 @@ class Visit(msgspec.Struct, frozen=True):
         temperature_c: Highest temperature then; absent if it cannot be read.
     """
 
-    round: int
-    cell: int
+    round: Annotated[int, msgspec.Meta(ge=0)]
+    cell: Annotated[int, msgspec.Meta(ge=0)]
     time_s: float
-    latency_ms: tuple[float, ...]
+    latency_ms: Annotated[tuple[Annotated[float, msgspec.Meta(gt=0)], ...], msgspec.Meta(min_length=1)]
     load_pct: float | None = None
     temperature_c: float | None = None
 
@@ -43,7 +46,7 @@ class SampleLog:
 
     Args:
         path: The file; None keeps the visits in memory alone.
-        subject: What is measured: a file about anything else is refused.
+        subject: What is measured, its `cells` among it: a file about anything else is refused.
 
     Raises:
         SpecError: The file is of something else, of a newer schema, or damaged before its last line.
@@ -88,10 +91,10 @@ class SampleLog:
         lines = path.read_bytes().split(b"\n")[:-1]  # the last piece is empty, or a line cut short
         if not lines:
             return 0
-        advice = "move it away to measure anew"
+        advice = "move it away to measure anew (`tenuto profile --fresh` removes it)"
         try:
             head = msgspec.json.decode(lines[0], type=_Head)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise SpecError(path, f"is not a log of samples ({error}); {advice}", line=1) from error
         if head.format != _FORMAT or head.schema > SCHEMA:
             raise SpecError(path, f"has format {head.format!r}, schema {head.schema}; {advice}", line=1)
@@ -99,9 +102,15 @@ class SampleLog:
             if head.subject.get(key) != value:
                 found = head.subject.get(key)
                 raise SpecError(path, f"was measured with {key} {found!r}, not {value!r}; {advice}", key=key, line=1)
+        n_cells = len(subject["cells"])
         for number, line in enumerate(lines[1:], start=2):
             try:
-                self.visits.append(msgspec.json.decode(line, type=Visit))
-            except msgspec.DecodeError as error:
-                raise SpecError(path, f"{error}; {advice}", line=number) from error
+                visit = msgspec.json.decode(line, type=Visit)
+            except _UNREADABLE as error:
+                raise SpecError(path, f"is not a visit ({error}); {advice}", line=number) from error
+            if visit.cell >= n_cells:
+                raise SpecError(
+                    path, f"visits cell {visit.cell}, there are {n_cells}; {advice}", key="cell", line=number
+                )
+            self.visits.append(visit)
         return sum(len(line) + 1 for line in lines)

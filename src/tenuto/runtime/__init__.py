@@ -2,7 +2,8 @@
 
 from tenuto.runtime._clock import Clock, MonotonicClock
 from tenuto.runtime._manage import Session, check_table, manage, open_engine
-from tenuto.runtime._manager import QUARANTINE_S, Manager, Result
+from tenuto.runtime._manager import QUARANTINE_S, Manager
+from tenuto.runtime._result import Result
 from tenuto.runtime._watch import Watch
 
 __all__ = [

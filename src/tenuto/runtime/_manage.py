@@ -18,7 +18,8 @@ from tenuto.points import OperatingTable, read_table, write_table
 from tenuto.profiling import cells_of, default_table_path, profile
 from tenuto.requirements import Requirements
 from tenuto.runtime._clock import Clock, MonotonicClock
-from tenuto.runtime._manager import Manager, Result
+from tenuto.runtime._manager import Manager
+from tenuto.runtime._result import Result
 from tenuto.runtime._watch import Watch
 from tenuto.traces import Event, TraceHeader, TraceWriter
 
@@ -209,7 +210,13 @@ def open_engine(package: NetworkPackage, table: OperatingTable) -> OnnxRuntimeEn
 
 def check_table(table: OperatingTable, package: NetworkPackage, *, batch: int) -> None:
     """Raise UsageError if a table is not of this network and batch size."""
-    for key, asked in (("network", package.name), ("digest", package.digest), ("batch", batch)):
+    expected = {
+        "network": package.name,
+        "digest": package.digest,
+        "batch": batch,
+        "input_shape": [batch, *package.input_shape],
+    }
+    for key, asked in expected.items():
         found = table.about.get(key, asked)
         if found != asked:
             raise UsageError(
@@ -235,6 +242,9 @@ def _find_table(package: NetworkPackage, platform: Platform, path: str | Path | 
         table = profile(package, engine, platform, cells=cells, batch=batch, budget_s=QUICK_BUDGET_S)
     finally:
         engine.close()
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_table(table, kept)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_table(table, kept)
+    except OSError as error:
+        _log.warning("%s cannot be written (%s): the next start will measure again", kept, error.strerror)
     return table

@@ -2,56 +2,34 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control import Policy, explain
+from tenuto.control import Policy
 from tenuto.decisions import NO_READINGS, Decision, Observation
 from tenuto.engines import Engine
-from tenuto.errors import EngineError, TransientError, UsageError
+from tenuto.errors import EngineError, PlatformError, TenutoError, TransientError, UsageError
 from tenuto.platforms import HeldBoard
-from tenuto.points import OperatingTable, SubNetwork
+from tenuto.points import Configuration, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements
 from tenuto.runtime._clock import Clock
+from tenuto.runtime._result import Result
 from tenuto.runtime._watch import Watch
-from tenuto.traces import Step
+from tenuto.traces import Event, Step
 
 QUARANTINE_S: Final = 5.0
 """A sub-network whose engine threw is left alone for so long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One answered input.
+_Evidence: TypeAlias = tuple[int | None, float | None, float]
+"""What the next decision learns from: the row in force, its latency in ms, and how long its input had waited in ms."""
 
-    Attributes:
-        output: What the network says, (n, classes).
-        latency_ms: From the call to the answer, deciding and switching included.
-        sub_network: Which answered.
-        decision: What the policy decided.
-        is_late: Whether the deadline, from the input's arrival, was missed.
-        error: What the engine threw before the fallback answered, or None.
-        step: The record, as the trace has it.
-    """
+_NO_EVIDENCE: Final[_Evidence] = (None, None, 0.0)
 
-    output: NDArray[Any]
-    latency_ms: float
-    sub_network: SubNetwork
-    decision: Decision
-    is_late: bool
-    error: str | None
-    step: Step
-    _table: OperatingTable
-    _objective: str
-
-    @property
-    def reason(self) -> str:
-        """Why, in words."""
-        if self.error is not None:
-            return f"{self.sub_network.name}; fallback: {self.error}"
-        return explain(self._table, self.decision, self._objective)
+_Key: TypeAlias = tuple[str, int, int | None, SubNetwork]
+"""A configuration, its place first."""
 
 
 class Manager:
@@ -67,7 +45,7 @@ class Manager:
         requirements: What must hold.
         clock: Time.
         watch: The latest readings, or None.
-        record: Called with each step, or None.
+        record: Called with each step, and with an event when requirements change; or None.
     """
 
     def __init__(
@@ -80,24 +58,29 @@ class Manager:
         requirements: Requirements,
         clock: Clock,
         watch: Watch | None = None,
-        record: Callable[[Step], object] | None = None,
+        record: Callable[[Step | Event], object] | None = None,
     ) -> None:
         self._engine, self._board, self._policy, self._table = engine, board, policy, table
-        self._clock, self._watch, self._record = clock, watch, record
+        self._now_s, self._watch, self._record = clock.now_s, watch, record
         self._configurations = tuple(table.configuration(row) for row in range(len(table)))
-        self._row_of = {configuration: row for row, configuration in enumerate(self._configurations)}
+        self._row_of = {_key(one, one.sub_network): row for row, one in enumerate(self._configurations)}
+        self._by_size = _by_size(table)
+        self._expected_shape = tuple(table.about["input_shape"]) if "input_shape" in table.about else None
         self._began_s = clock.now_s()
         self._index = 0
-        self._placed: tuple[str, int, int | None] | None = None
+        # What was put in force last: the board's part of it, the row that both make, the engine's own sub-network.
+        self._place: tuple[str, int, int | None] | None = None
+        self._row: int | None = None
+        self._active: SubNetwork | None = None
         self._quarantined: dict[SubNetwork, float] = {}
-        self._last: tuple[int | None, float | None, float] = (None, None, 0.0)
-        self._expected_shape = tuple(table.about["input_shape"]) if "input_shape" in table.about else None
+        self._last = _NO_EVIDENCE
         self._requirements = requirements
+        self._deadline_ms = _deadline_ms(requirements)
         self._state: Any = policy.start(table, requirements)
 
     def elapsed_s(self) -> float:
         """Seconds since it began: the time that its steps carry."""
-        return self._clock.now_s() - self._began_s
+        return self._now_s() - self._began_s
 
     @property
     def requirements(self) -> Requirements:
@@ -109,13 +92,18 @@ class Manager:
         """Ask for something else from the next input on; what was learned is kept.
 
         Raises:
-            UnknownMetricError: The table does not carry a metric.
+            UnknownMetricError: The table does not carry a metric; what was asked before still holds.
         """
         self._state = self._policy.start(self._table, requirements, self._state)
         self._requirements = requirements
+        self._deadline_ms = _deadline_ms(requirements)
+        if self._record is not None:
+            self._record(Event(self.elapsed_s(), f"requirements: {_in_words(requirements)}"))
 
     def __call__(self, frame: NDArray[Any], *, waited_ms: float = 0.0, labels: NDArray[Any] | None = None) -> Result:
         """Answer one input.
+
+        An input that is refused leaves no trace: the next one is answered as if it had never been asked.
 
         Args:
             frame: What the network takes: for `fashion` float32 (batch, 1, 28, 28) in [0, 1], of the batch profiled.
@@ -123,151 +111,238 @@ class Manager:
             labels: The right answers (n,), if known: the trace then says how many were right.
 
         Raises:
-            UsageError: The frame has the wrong shape or type, or `waited_ms` is not a time.
-            EngineError: The engine failed, and so did the fallback.
-            PlatformError: The board cannot be set; it is put back.
+            UsageError: The frame has the wrong shape or type, there is not one label for each item, or `waited_ms` is
+                not a time.
+            EngineError: The engine failed, and so did the fallback; the step is recorded.
+            PlatformError: The board cannot be set; the step is recorded, and the session puts the board back.
         """
-        called_s = self._clock.now_s()
-        self._check(frame, waited_ms)
-        row, latency, last_waited_ms = self._last
-        observation = Observation(
-            called_s - self._began_s,
-            row,
-            latency,
-            last_waited_ms,
-            waited_ms,
-            NO_READINGS if self._watch is None else self._watch.readings,
-        )
-        decision, self._state = self._policy.decide(self._state, observation)
-        decided_s = self._clock.now_s()
-        sub_network = self._put_in_force(decision.point)
-        started_s = self._clock.now_s()
-        error: EngineError | None = None
-        output: NDArray[Any] | None = None
+        now_s = self._now_s
+        called_s = now_s()
+        self._check(frame, waited_ms, labels)
+        observation = self._observe(called_s, waited_ms)
+        decision, state = self._policy.decide(self._state, observation)
+        decided_s = now_s()
+        decide_us = 1e6 * (decided_s - called_s)
+        try:
+            sub_network, row, is_fallback, error = self._put_in_force(decision.point)
+        except PlatformError as problem:
+            waited_ms += 1000 * (now_s() - called_s)
+            step = self._unanswered(observation, decision, waited_ms, decide_us, error=_said(problem))
+            self._keep(step, state, _NO_EVIDENCE)
+            raise
+        started_s = now_s()
+        failure: Exception | None = None
+        output: NDArray[Any] | None
         try:
             output = self._engine.infer(frame)
-        except EngineError as problem:
-            error = problem
-            self._quarantined[sub_network] = started_s + QUARANTINE_S
-            sub_network, output = self._fall_back(frame)
-        ended_s = self._clock.now_s()
-        waited_in_all_ms = waited_ms + 1000 * (started_s - called_s)
+        except UsageError:
+            raise
+        except Exception as problem:  # an engine of somebody else's may throw anything, and the stream goes on
+            failure, error, is_fallback = problem, _said(problem), True
+            sub_network, output, row = self._fall_back(frame, failed=sub_network)
+        ended_s = now_s()
+        waited_ms += 1000 * (started_s - called_s)
         latency_ms = None if output is None else 1000 * (ended_s - started_s)
-        in_force = self._row_in_force(decision.point, sub_network)
-        # A failure's time says nothing of how fast anything runs.
-        self._last = (None, None, 0.0) if error else (in_force, latency_ms, waited_in_all_ms)
+        deadline_ms = self._deadline_ms
         step = Step(
             index=self._index,
-            time_s=called_s - self._began_s,
+            time_s=observation.time_s,
             observation=observation,
             decision=decision,
-            applied=None if output is None else in_force,
+            deadline_ms=None if deadline_ms == math.inf else deadline_ms,
+            waited_ms=waited_ms,
+            decide_us=decide_us,
+            load_pct=observation.readings.get("load_pct"),
+            applied=None if output is None else row,
             latency_ms=latency_ms,
-            deadline_ms=self._deadline_ms(),
-            waited_ms=waited_in_all_ms,
             correct=None if labels is None or output is None else int((output.argmax(axis=1) == labels).sum()),
             n_inputs=None if labels is None else len(labels),
-            error=None if error is None else str(error),
-            is_fallback=error is not None,
-            decide_us=1e6 * (decided_s - called_s),
-            load_pct=observation.readings.get("load_pct"),
+            error=error,
+            is_fallback=is_fallback,
         )
-        self._finish(step)
-        if output is None and error is not None:
-            raise error
-        assert output is not None  # noqa: S101 - for the type checker: infer answered, or there was an error
+        # A failure's time says nothing of how fast anything runs.
+        self._keep(step, state, (row, latency_ms, waited_ms) if failure is None else _NO_EVIDENCE)
+        if output is None or latency_ms is None:
+            raise EngineError(
+                f"{error}; the fallback {sub_network.name} failed, too; the next input tries another sub-network"
+            ) from failure
         return Result(
             output,
             1000 * (ended_s - called_s),
             sub_network,
             decision,
-            step.is_missed,
-            step.error,
+            waited_ms + latency_ms > deadline_ms,
+            error,
             step,
             self._table,
             self._requirements.objective.metric,
         )
 
     def skip(self, *, waited_ms: float, n_inputs: int | None = None) -> Step:
-        """Note an input that was never answered, because it was stale before its turn came."""
-        now_s = self._clock.now_s() - self._began_s
-        step = Step(
-            index=self._index,
-            time_s=now_s,
-            observation=Observation(now_s, waited_ms=waited_ms),
-            decision=Decision(self._last[0] or 0),
-            applied=None,
-            latency_ms=None,
-            deadline_ms=self._deadline_ms(),
-            waited_ms=waited_ms,
-            n_inputs=n_inputs,
-            error="skipped: stale before its turn came",
-        )
-        self._finish(step)
+        """Note an input that was never answered, because it was stale before its turn came.
+
+        The policy is told, so that it learns from the last inference now and a replay tells it the same.
+
+        Raises:
+            UsageError: `waited_ms` is not a time.
+        """
+        called_s = self._now_s()
+        _check_waited(waited_ms)
+        observation = self._observe(called_s, waited_ms)
+        decision, state = self._policy.decide(self._state, observation)
+        decide_us = 1e6 * (self._now_s() - called_s)
+        error = "skipped: stale before its turn came"
+        step = self._unanswered(observation, decision, waited_ms, decide_us, n_inputs=n_inputs, error=error)
+        self._keep(step, state, _NO_EVIDENCE)
         return step
 
-    def _put_in_force(self, row: int) -> SubNetwork:
-        """Place, and activate; the sub-network that will really run."""
-        wanted = self._configurations[row]
-        place = (wanted.cluster, wanted.n_cores, wanted.frequency_hz)
-        if place != self._placed:
-            try:
-                self._board.apply(wanted)
-                self._placed = place
-            except TransientError:
-                self._placed = None  # this input runs where the last one did; the next one tries again
-        sub_network = wanted.sub_network
-        if self._is_quarantined(sub_network):
-            sub_network = self._safe_sub_network()
-        try:
-            return self._engine.activate(sub_network)
-        except EngineError:
-            self._quarantined[sub_network] = self._clock.now_s() + QUARANTINE_S
-            return self._engine.active
+    def _observe(self, called_s: float, waited_ms: float) -> Observation:
+        row, latency_ms, last_waited_ms = self._last
+        readings = NO_READINGS if self._watch is None else self._watch.readings
+        return Observation(called_s - self._began_s, row, latency_ms, last_waited_ms, waited_ms, readings)
 
-    def _fall_back(self, frame: NDArray[Any]) -> tuple[SubNetwork, NDArray[Any] | None]:
-        """Answer with the smallest resident sub-network that has not just failed; None if it fails too."""
-        sub_network = self._safe_sub_network()
-        if self._is_quarantined(sub_network):
-            return sub_network, None
+    def _put_in_force(self, row: int) -> tuple[SubNetwork, int | None, bool, str | None]:
+        """Place, and activate.
+
+        Returns:
+            The sub-network that will really run, the row that it makes with the board as it is set (None where that
+            is uncertain), whether it is a fallback, and what went wrong.
+        """
+        engine = self._engine
+        if self._quarantined:
+            self._let_out()
+        elif row == self._row and self._active is not None and engine.active is self._active:
+            return self._active, row, False, None
+        wanted = self._configurations[row]
+        error = self._settle(wanted)
+        sub_network, is_fallback = wanted.sub_network, False
+        if sub_network in self._quarantined:
+            sub_network, is_fallback = self._safe_sub_network(), True
         try:
-            self._engine.activate(sub_network)
-            return sub_network, self._engine.infer(frame)
-        except EngineError:
-            self._quarantined[sub_network] = self._clock.now_s() + QUARANTINE_S
-            return sub_network, None
+            active = engine.activate(sub_network)
+        except UsageError:
+            raise
+        except Exception as problem:  # as above: it could not be opened
+            self._quarantine(sub_network)
+            active, is_fallback, error = engine.active, True, _said(problem)
+        return active, self._row_in_force(wanted, active), is_fallback, error
+
+    def _settle(self, wanted: Configuration) -> str | None:
+        """Set the board, if it is not so already; what went wrong, if it is worth another try."""
+        place = (wanted.cluster, wanted.n_cores, wanted.frequency_hz)
+        if place == self._place:
+            return None
+        self._place = None
+        try:
+            self._board.apply(wanted)
+        except TransientError as problem:
+            return _said(problem)  # this input runs wherever the board lets it; the next one tries again
+        self._place = place
+        return None
+
+    def _row_in_force(self, wanted: Configuration, active: SubNetwork) -> int | None:
+        row = None if self._place is None else self._row_of.get(_key(wanted, active))
+        self._row, self._active = row, active
+        return row
+
+    def _fall_back(
+        self, frame: NDArray[Any], *, failed: SubNetwork
+    ) -> tuple[SubNetwork, NDArray[Any] | None, int | None]:
+        """Answer with the smallest resident sub-network that has not just failed; without output if it fails too."""
+        self._quarantine(failed)
+        self._row = None
+        sub_network = self._safe_sub_network()
+        if sub_network in self._quarantined:
+            return sub_network, None, None
+        try:
+            active = self._engine.activate(sub_network)
+            output = self._engine.infer(frame)
+        except Exception:  # the first failure is the one to report
+            self._quarantine(sub_network)
+            return sub_network, None, None
+        row = None if self._place is None else self._row_of.get((*self._place, active))
+        return active, output, row
 
     def _safe_sub_network(self) -> SubNetwork:
-        """The fastest resident one that is not in quarantine, or the fastest at all."""
-        latency_ms = self._table.column("latency_ms").value
-        resident = [row for row, c in enumerate(self._configurations) if c.sub_network in self._engine.resident]
-        sound = [row for row in resident if not self._is_quarantined(self._configurations[row].sub_network)]
-        return self._configurations[min(sound or resident, key=lambda row: float(latency_ms[row]))].sub_network
+        """The smallest resident one that is not in quarantine, or the smallest resident at all."""
+        available = self._engine.resident
+        resident = [one for one in self._by_size if one in available]
+        sound = (one for one in resident if one not in self._quarantined)
+        return next(sound, resident[0] if resident else self._engine.active)
 
-    def _is_quarantined(self, sub_network: SubNetwork) -> bool:
-        return bool(self._quarantined) and self._quarantined.get(sub_network, -math.inf) > self._clock.now_s()
+    def _quarantine(self, sub_network: SubNetwork) -> None:
+        self._quarantined[sub_network] = self._now_s() + QUARANTINE_S
 
-    def _row_in_force(self, decided: int, sub_network: SubNetwork) -> int | None:
-        wanted = self._configurations[decided]
-        if wanted.sub_network == sub_network:
-            return decided
-        return self._row_of.get(replace(wanted, sub_network=sub_network))
+    def _let_out(self) -> None:
+        """Those whose time is over are tried again."""
+        now_s = self._now_s()
+        self._quarantined = {one: until_s for one, until_s in self._quarantined.items() if until_s > now_s}
 
-    def _deadline_ms(self) -> float | None:
-        deadline = self._requirements.constraint("latency_ms")
-        return None if deadline is None else deadline.bound
-
-    def _check(self, frame: NDArray[Any], waited_ms: float) -> None:
+    def _check(self, frame: NDArray[Any], waited_ms: float, labels: NDArray[Any] | None) -> None:
         shape = getattr(frame, "shape", None)
         if self._expected_shape is not None and shape != self._expected_shape:
+            found = f"a frame of shape {shape}" if shape is not None else f"a {type(frame).__name__}"
             raise UsageError(
-                f"asked to run a frame of shape {shape}, the profile is of {self._expected_shape}; reshape it, "
+                f"asked to run {found}, the profile is of {self._expected_shape}; reshape it, "
                 "or profile that batch size and say so with batch="
             )
-        if not waited_ms >= 0:
-            raise UsageError(f"waited_ms: asked {waited_ms!r}, expected 0 or more")
+        if labels is not None and len(labels) != len(frame):
+            raise UsageError(f"asked to judge {len(frame)} answers by {len(labels)} labels; give one for each item")
+        _check_waited(waited_ms)
 
-    def _finish(self, step: Step) -> None:
+    def _unanswered(
+        self, observation: Observation, decision: Decision, waited_ms: float, decide_us: float, **outcome: Any
+    ) -> Step:
+        return Step(
+            index=self._index,
+            time_s=observation.time_s,
+            observation=observation,
+            decision=decision,
+            deadline_ms=None if self._deadline_ms == math.inf else self._deadline_ms,
+            waited_ms=waited_ms,
+            decide_us=decide_us,
+            load_pct=observation.readings.get("load_pct"),
+            **outcome,
+        )
+
+    def _keep(self, step: Step, state: Any, evidence: _Evidence) -> None:
+        """Keep what was learned and record the step: both or, where an input is refused, neither."""
+        self._state, self._last = state, evidence
         self._index += 1
         if self._record is not None:
             self._record(step)
+
+
+def _key(configuration: Configuration, sub_network: SubNetwork) -> _Key:
+    return configuration.cluster, configuration.n_cores, configuration.frequency_hz, sub_network
+
+
+def _by_size(table: OperatingTable) -> tuple[SubNetwork, ...]:
+    """The sub-networks, the fastest first, each by its fastest configuration; those without latencies come last."""
+    latency_ms = np.nan_to_num(table.column("latency_ms").value, nan=math.inf)
+    fastest_ms = np.full(len(table.sub_networks), math.inf)
+    np.minimum.at(fastest_ms, table.sub_network_index, latency_ms)
+    return tuple(table.sub_networks[index] for index in np.argsort(fastest_ms, kind="stable"))
+
+
+def _deadline_ms(requirements: Requirements) -> float:
+    """The latency bound; infinite if there is none."""
+    deadline = requirements.constraint("latency_ms")
+    return math.inf if deadline is None else deadline.bound
+
+
+def _check_waited(waited_ms: float) -> None:
+    if not 0 <= waited_ms < math.inf:
+        raise UsageError(
+            f"waited_ms: asked {waited_ms!r}, expected 0 or more; leave it out if the input has not waited"
+        )
+
+
+def _said(problem: Exception) -> str:
+    """What an exception says, with its kind where it is none of ours."""
+    return str(problem) if isinstance(problem, TenutoError) else f"{type(problem).__name__}: {problem}"
+
+
+def _in_words(requirements: Requirements) -> str:
+    bounds = [f"{one.metric} {one.relation} {one.bound:g}" for one in requirements.constraints]
+    return ", ".join([*bounds, f"{requirements.objective.sense} {requirements.objective.metric}"])

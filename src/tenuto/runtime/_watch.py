@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tenuto.decisions import NO_READINGS
+from tenuto.errors import PlatformError
 from tenuto.platforms import HeldBoard, Monitor, readings_by_quantity
 from tenuto.runtime._clock import Clock
 from tenuto.traces import TraceWriter
@@ -52,7 +53,10 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):
-            self.look()
+            try:
+                self.look()
+            except (PlatformError, OSError):
+                self.readings = NO_READINGS  # what cannot be read now is absent, not what it was
             if self._writer is not None:
                 with suppress(OSError):  # the writer keeps what a full disk does not take, and says so when closed
                     self._writer.flush()

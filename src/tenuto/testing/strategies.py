@@ -71,7 +71,6 @@ def requirements() -> SearchStrategy[Requirements]:
     optional = {
         **bounds,
         "miss_pct": st.floats(0, 100, exclude_max=True),
-        "period_ms": st.none() | st.floats(1e-3, 1e6),
         "priorities": st.dictionaries(st.sampled_from(sorted(DEFAULT_PRIORITY)), st.integers(-100, 100)),
     }
     asked = st.fixed_dictionaries({}, optional=optional)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenuto.engines._packing import ALIGNMENT, place
+from tenuto.storage import ALIGNMENT, place
 
 short_strings = st.lists(st.binary(max_size=6) | st.text("ab", max_size=200).map(str.encode), max_size=12)
 

@@ -1,6 +1,8 @@
-"""Many byte strings in one, what they share stored once."""
+"""Files that appear whole or not at all, and byte strings laid out so that what they share is stored once."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 ALIGNMENT: Final = 64
@@ -26,3 +28,20 @@ def place(blobs: Iterable[bytes]) -> tuple[dict[bytes, int], bytes]:
             content.extend(blob)
         longer = blob
     return offsets, bytes(content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file; one that is there is replaced only once the new one is complete and on the disk.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; a file that was there is as it was.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
