@@ -222,7 +222,9 @@ def test_an_engine_that_somebody_else_switched_is_switched_back(board: HeldBoard
     stream = Stream(board)
     stream.manager(FRAME)
     stream.engine.activate(SMALLEST)
-    assert stream.manager(FRAME).sub_network == LARGEST
+    result = stream.manager(FRAME)
+    assert result.sub_network == stream.engine.active == LARGEST
+    assert result.step.latency_ms == pytest.approx(12.0)
 
 
 def test_requirements_may_change_and_what_was_learned_is_kept(board: HeldBoard) -> None:

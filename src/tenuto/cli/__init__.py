@@ -37,5 +37,14 @@ def main() -> None:
         sys.stderr.write(f"tenuto: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("tenuto: interrupted; every knob is as it was\n")
-        sys.exit(INTERRUPTED)
+        _say_interrupted()
+    except ImportError as error:
+        # A library in C that is loading when Ctrl-C comes says so in this way.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        _say_interrupted()
+
+
+def _say_interrupted() -> None:
+    sys.stderr.write("tenuto: interrupted; every knob is as it was\n")
+    sys.exit(INTERRUPTED)

@@ -53,11 +53,11 @@ def command(
         (one.sub_network for one in package.sub_networks), platform.clusters, only_clusters=cluster, n_cores=cores
     )
     target = output or default_table_path(package, platform, batch=batch)
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; give --output a file's name in it")
     samples = target.with_name(target.name.removesuffix(".json").removesuffix(".table") + ".samples.jsonl")
     evidence = samples.with_name(samples.name.replace(".samples.", ".measured."))
     console = Console(stderr=True)
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; give --output a file's name in it")
     try:
         if fresh:
             samples.unlink(missing_ok=True)

@@ -111,6 +111,5 @@ def run_pass(
             while_idle(step, arrival_s + schedule.period_s - clock.now_s())
     finally:
         co_runner.stop()
-    co_runner.revive()  # those that died are counted: the next pass shall not count them again
     begun = started_s if started_s is not None else 0.0
     return Pass(tuple(steps), Event(begun, "co-runner", stopped_s), n_died)
