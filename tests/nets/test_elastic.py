@@ -65,7 +65,7 @@ def test_the_folded_convolution_equals_convolution_and_norm(seed: int, inputs: i
     conv, norm = ElasticConv2d(4, 6, 5), lived_in_norm(seed, 6)
     x = seeded(seed + 4, 2, inputs, 6, 6)
     with torch.no_grad():
-        expected = norm.run(conv.run(x, out_channels=outputs, kernel_size=kernel), is_largest=False)
+        expected = norm.run(conv.run(x, out_channels=outputs, kernel_size=kernel))
         weight, bias = norm.folded(conv.active_weight(inputs, outputs, kernel))
         found = functional.conv2d(x, weight, bias, padding=kernel // 2)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -78,7 +78,7 @@ def test_folded_weights_are_the_same_bytes_whatever_was_calibrated(seed: int, on
     for channels in (one, other):
         norm.begin_calibration()
         with torch.no_grad():
-            norm.run(seeded(seed + channels, 4, channels, 5, 5), is_largest=False)
+            norm.run(seeded(seed + channels, 4, channels, 5, 5))
             norm.end_calibration()
             folded.append(norm.folded(conv.active_weight(4, channels, 3))[0])
     common = min(one, other)
@@ -91,9 +91,9 @@ def test_calibration_puts_each_channels_mean_on_the_shift() -> None:
     norm.begin_calibration()
     with torch.no_grad():
         for batch in batches:
-            norm.run(batch, is_largest=False)
+            norm.run(batch)
         norm.end_calibration()
-        found = torch.cat([norm.run(batch, is_largest=False) for batch in batches]).mean(dim=(0, 2, 3))
+        found = torch.cat([norm.run(batch) for batch in batches]).mean(dim=(0, 2, 3))
     torch.testing.assert_close(found, norm.shift[:4].detach(), rtol=0, atol=1e-5)
     assert norm.mean[4:].tolist() == [0.0, 0.0]
 
@@ -103,32 +103,59 @@ def test_a_second_calibration_forgets_the_first() -> None:
     for offset in (100.0, 0.0):
         norm.begin_calibration()
         with torch.no_grad():
-            norm.run(offset + torch.zeros(2, 3, 4, 4), is_largest=False)
+            norm.run(offset + torch.zeros(2, 3, 4, 4))
         norm.end_calibration()
     assert norm.mean.tolist() == [0.0, 0.0, 0.0]
 
 
-def test_in_training_only_the_largest_moves_the_shared_deviation() -> None:
-    norm = SharedScaleNorm(6).train()
-    x = 3 * seeded(1, 16, 6, 8, 8)
-    norm.run(x[:, :4], is_largest=False)
-    assert norm.deviation.tolist() == [1.0] * 6
-    norm.run(x, is_largest=True)
-    expected = 0.9 + 0.1 * x.var(dim=(0, 2, 3)).sqrt()
-    torch.testing.assert_close(norm.deviation, expected, rtol=1e-4, atol=1e-4)
+def test_in_training_every_sub_network_is_ordinary_batch_norm() -> None:
+    norm, x = lived_in_norm(3, 6).train(), seeded(1, 16, 4, 8, 8)
+    expected = functional.batch_norm(x, None, None, norm.gain[:4], norm.shift[:4], training=True)
+    torch.testing.assert_close(norm.run(x), expected)
 
 
-def test_a_narrow_network_trained_alone_moves_only_its_own_channels() -> None:
-    norm = SharedScaleNorm(6).train()
-    norm.run(3 * seeded(1, 16, 2, 8, 8), is_largest=True)
-    assert (norm.deviation[:2] > 1.1).all()
-    assert norm.deviation[2:].tolist() == [1.0] * 4
+def test_training_leaves_what_was_surveyed_and_calibrated_alone() -> None:
+    norm = lived_in_norm(3, 6).train()
+    before = norm.deviation.clone(), norm.mean.clone()
+    norm.run(5 + 3 * seeded(1, 16, 6, 8, 8))
+    assert torch.equal(before[0], norm.deviation)
+    assert torch.equal(before[1], norm.mean)
 
 
-def test_in_training_the_largest_is_ordinary_batch_norm() -> None:
-    norm, x = SharedScaleNorm(6).train(), seeded(1, 16, 6, 8, 8)
-    expected = functional.batch_norm(x, None, None, norm.gain, norm.shift, training=True)
-    torch.testing.assert_close(norm.run(x, is_largest=True), expected)
+def test_a_survey_shares_the_geometric_mean_of_the_deviations() -> None:
+    norm = SharedScaleNorm(3).eval()
+    norm.begin_survey()
+    with torch.no_grad():
+        for scale in (2.0, 8.0):
+            norm.run(scale * seeded(1, 64, 3, 8, 8))
+    norm.end_survey()
+    own = seeded(1, 64, 3, 8, 8).var(dim=(0, 2, 3), correction=0).sqrt()
+    torch.testing.assert_close(norm.deviation, (4 * own).unsqueeze(0), rtol=1e-4, atol=1e-4)
+
+
+def test_each_variant_has_deviations_of_its_own_and_channels_never_seen_keep_one() -> None:
+    norm = SharedScaleNorm(4, n_variants=3).eval()
+    norm.begin_survey()
+    with torch.no_grad():
+        norm.run(5 * seeded(1, 64, 2, 8, 8), variant=1)
+    norm.end_survey()
+    assert norm.deviation[0].tolist() == [1.0] * 4
+    assert (norm.deviation[1, :2] > 4).all()
+    assert norm.deviation[1, 2:].tolist() == [1.0] * 2
+    assert norm.deviation[2].tolist() == [1.0] * 4
+
+
+def test_a_variant_is_normalised_and_folded_by_its_own_deviation() -> None:
+    conv, norm = ElasticConv2d(4, 6, 3), SharedScaleNorm(6, n_variants=2).eval()
+    with torch.no_grad():
+        norm.deviation[0].fill_(2.0)
+        norm.deviation[1].fill_(4.0)
+    x = seeded(4, 2, 4, 6, 6)
+    with torch.no_grad():
+        outputs = [norm.run(conv.run(x, out_channels=6, kernel_size=3), variant=variant) for variant in (0, 1)]
+        folded = [norm.folded(conv.active_weight(4, 6, 3), variant=variant)[0] for variant in (0, 1)]
+    torch.testing.assert_close(outputs[0], 2 * outputs[1])
+    torch.testing.assert_close(folded[0], 2 * folded[1])
 
 
 def test_norms_are_found_in_order() -> None:

@@ -48,7 +48,7 @@ def _answers(path: Path, images: torch.Tensor) -> np.ndarray:
 
 def _expected(network: FashionNet, sub_network: SubNetwork, images: torch.Tensor) -> np.ndarray:
     with torch.inference_mode():
-        return network.run(images.unsqueeze(1).float().div(255), sub_network, is_largest=False).numpy()
+        return network.run(images.unsqueeze(1).float().div(255), sub_network).numpy()
 
 
 @pytest.fixture(scope="module")

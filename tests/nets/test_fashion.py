@@ -36,7 +36,7 @@ def counted_macs(network: FashionNet, sub_network: SubNetwork) -> int:
         total += x.numel() * y.numel()
 
     with torch.no_grad():
-        network.eval().run(torch.zeros(1, *INPUT_SHAPE), sub_network, is_largest=False)
+        network.eval().run(torch.zeros(1, *INPUT_SHAPE), sub_network)
     hook.remove()
     return total
 
@@ -50,14 +50,14 @@ def test_macs_are_those_that_the_layers_do(sub_network: SubNetwork) -> None:
 @pytest.mark.parametrize("name", LADDER)
 def test_every_rung_turns_images_into_logits(name: str) -> None:
     with torch.no_grad():
-        logits = FashionNet().eval().run(torch.rand(3, *INPUT_SHAPE), SPACE.parse(name), is_largest=False)
+        logits = FashionNet().eval().run(torch.rand(3, *INPUT_SHAPE), SPACE.parse(name))
     assert logits.shape == (3, N_CLASSES)
     assert torch.isfinite(logits).all()
 
 
 def test_a_sub_network_uses_no_weight_outside_its_setting() -> None:
     network, sub_network = FashionNet(), SPACE.parse("d1.1-w25.50-k3.3")
-    network.train().run(torch.rand(2, *INPUT_SHAPE), sub_network, is_largest=False).sum().backward()
+    network.train().run(torch.rand(2, *INPUT_SHAPE), sub_network).sum().backward()
     shallow = network.stages[0][0].widen.conv.weight.grad
     assert shallow[:8, :, 1:4, 1:4].abs().sum() > 0
     assert shallow[8:].abs().sum() == 0

@@ -19,7 +19,7 @@ from tenuto.errors import DivergedError, SpecError, UnknownNameError, UsageError
 from tenuto.nets.datasets import LabelledImages  # noqa: E402
 from tenuto.nets.fashion import SPACE  # noqa: E402
 from tenuto.nets.recipe import Progress, Recipe  # noqa: E402
-from tenuto.nets.training import Training, accuracy_pct, augment, calibrate, load_network  # noqa: E402
+from tenuto.nets.training import Training, accuracy_pct, augment, calibrate, load_network, share_scales  # noqa: E402
 
 RECIPE = Recipe(n_epochs=2, batch_size=8, n_random=1)
 
@@ -131,7 +131,7 @@ def test_the_learning_rate_rises_then_falls_to_nothing(tmp_path: Path) -> None:
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert max(rates) == pytest.approx(0.2, rel=0.02)
+    assert max(rates) == pytest.approx(Recipe().peak_learning_rate, rel=0.02)
     assert rates[-1] < 0.01
 
 
@@ -154,16 +154,18 @@ def test_training_learns_what_can_be_learnt(tmp_path: Path) -> None:
     data = LabelledImages(images.astype(np.uint8), labels)
     training = Training(Recipe(n_epochs=6, batch_size=16, peak_learning_rate=0.05), data)
     training.run(checkpoint=tmp_path / "checkpoint.pt", every_s=1e9, report=lambda _: None)
-    for sub_network in (SPACE.smallest(), SPACE.parse("d1.2-w50.75-k5.3"), SPACE.largest()):
+    ladder = (SPACE.smallest(), SPACE.parse("d1.2-w50.75-k5.3"), SPACE.largest())
+    share_scales(training.network, ladder, training.images, batch_size=32)
+    for sub_network in ladder:
         calibrate(training.network, sub_network, training.images, batch_size=32)
         assert accuracy_pct(training.network, sub_network, training.images, training.labels) >= 95
 
 
 def test_the_recipe_in_a_checkpoint_is_the_one_released_weights_were_made_with() -> None:
     assert json.loads(json.dumps(asdict(Recipe()))) == {
-        "n_epochs": 16,
+        "n_epochs": 24,
         "batch_size": 128,
-        "peak_learning_rate": 0.2,
+        "peak_learning_rate": 0.1,
         "warm_up_share": 0.15,
         "weight_decay": 0.0005,
         "momentum": 0.9,

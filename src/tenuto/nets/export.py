@@ -13,7 +13,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from tenuto.nets.fashion import N_CLASSES, SPACE, STAGE_CHANNELS, STEM_CHANNELS, inner_channels
+from tenuto.nets.fashion import (
+    KERNEL_SIZES,
+    N_CLASSES,
+    SPACE,
+    STAGE_CHANNELS,
+    STEM_CHANNELS,
+    WIDTHS_PCT,
+    inner_channels,
+)
 from tenuto.nets.fashion_torch import Block, ConvNorm, FashionNet
 from tenuto.points import SubNetwork
 from tenuto.storage import place, replace_file
@@ -51,10 +59,23 @@ def build_model(network: FashionNet, sub_network: SubNetwork) -> onnx.ModelProto
         for index in range(depth[stage]):
             block, name = cast(Block, network.stages[stage][index]), f"stage{stage}.{index}"  # type: ignore[index]
             y = graph.convolution(
-                x, block.widen, f"{name}.widen", inputs=channels, outputs=inner, kernel_size=kernel_size[stage]
+                x,
+                block.widen,
+                f"{name}.widen",
+                inputs=channels,
+                outputs=inner,
+                kernel_size=kernel_size[stage],
+                variant=KERNEL_SIZES.index(kernel_size[stage]),
             )
-            y = graph.node("Relu", [y])
-            y = graph.convolution(y, block.narrow, f"{name}.narrow", inputs=inner, outputs=channels, kernel_size=3)
+            y = graph.convolution(
+                graph.node("Relu", [y]),
+                block.narrow,
+                f"{name}.narrow",
+                inputs=inner,
+                outputs=channels,
+                kernel_size=3,
+                variant=WIDTHS_PCT.index(width_pct[stage]),
+            )
             x = graph.node("Relu", [graph.node("Add", [x, y])])
         entering = channels
     x = graph.node("Flatten", [graph.node("GlobalAveragePool", [x])])
@@ -127,8 +148,10 @@ class _Graph:
         self._weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def convolution(self, x: str, layer: ConvNorm, name: str, *, inputs: int, outputs: int, kernel_size: int) -> str:
-        folded, bias = layer.norm.folded(layer.conv.active_weight(inputs, outputs, kernel_size))
+    def convolution(
+        self, x: str, layer: ConvNorm, name: str, *, inputs: int, outputs: int, kernel_size: int, variant: int = 0
+    ) -> str:
+        folded, bias = layer.norm.folded(layer.conv.active_weight(inputs, outputs, kernel_size), variant=variant)
         weight_name = self.weight(f"{name}.weight", folded.detach().numpy())
         bias_name = self.weight(f"{name}.bias", bias.detach().numpy())
         stride, margin = layer.conv.stride[0], kernel_size // 2

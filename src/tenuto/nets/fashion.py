@@ -10,12 +10,15 @@ STEM_CHANNELS = 16
 N_CLASSES = 10
 INPUT_SHAPE = (1, 28, 28)
 
+WIDTHS_PCT = (25, 50, 75, 100)
+KERNEL_SIZES = (3, 5)
+
 SPACE = SearchSpace(
     "fashion",
     (
         Dimension("depth", (1, 2), n_choices=2),
-        Dimension("width_pct", (25, 50, 75, 100), n_choices=2),
-        Dimension("kernel_size", (3, 5), n_choices=2),
+        Dimension("width_pct", WIDTHS_PCT, n_choices=2),
+        Dimension("kernel_size", KERNEL_SIZES, n_choices=2),
     ),
 )
 """Per stage: blocks, inner width in per cent, and kernel size of each block's first convolution."""

@@ -16,7 +16,7 @@ from tenuto.nets.fashion import CLASSES, INPUT_SHAPE, LADDER, SPACE, macs
 from tenuto.nets.fashion_torch import FashionNet
 from tenuto.nets.package import NetworkPackage, PackagedSubNetwork, measured_accuracy, write_card
 from tenuto.nets.recipe import Progress, Recipe, TrainingLog
-from tenuto.nets.training import Training, calibrate, load_network
+from tenuto.nets.training import Training, calibrate, load_network, share_scales
 from tenuto.points import Estimate, SubNetwork
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
@@ -109,6 +109,7 @@ def package_fashion(
     images = torch.from_numpy(read_fashion_mnist(data, split="train").images[:n_calibration].copy())
     test = read_fashion_mnist(data, split="t10k")
     say(f"calibrating {len(chosen)} sub-networks on {len(images)} training images")
+    share_scales(network, chosen, images)
     models = export_package(network, chosen, folder, calibrate=_calibrator(network, images))
     measured = []
     for sub_network, path in models.items():

@@ -31,9 +31,9 @@ class Recipe:
         UnknownNameError: `alone` names no sub-network.
     """
 
-    n_epochs: int = 16
+    n_epochs: int = 24
     batch_size: int = 128
-    peak_learning_rate: float = 0.2
+    peak_learning_rate: float = 0.1
     warm_up_share: float = 0.15
     weight_decay: float = 5e-4
     momentum: float = 0.9

@@ -10,7 +10,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -128,13 +128,13 @@ class Training:
         self.optimizer.param_groups[0]["lr"] = self._learning_rate()
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.network.run(images, self.reference, is_largest=True)
+        logits = self.network.run(images, self.reference)
         loss = functional.cross_entropy(logits, labels)
         loss.backward()
         if self.recipe.alone is None:
             target = logits.detach().softmax(dim=1)
             for sub_network in self._others():
-                soft = functional.cross_entropy(self.network.run(images, sub_network, is_largest=False), target)
+                soft = functional.cross_entropy(self.network.run(images, sub_network), target)
                 soft.backward()
         self.optimizer.step()
         return float(loss.item())
@@ -247,6 +247,25 @@ def _not_ours(path: Path, error: Exception) -> SpecError:
     return SpecError(path, f"is not a checkpoint of this program ({reason}); move it away to start anew")
 
 
+def share_scales(
+    network: FashionNet, sub_networks: Sequence[SubNetwork], images: Tensor, *, batch_size: int = 500
+) -> None:
+    """Set every norm's deviations to what `sub_networks` have in common over (N, 28, 28) training images.
+
+    Those are the sub-networks to be deployed; each is calibrated afterwards, before it is used.
+    """
+    network.eval()
+    norms = norms_of(network)
+    for norm in norms:
+        norm.begin_survey()
+    with torch.inference_mode():
+        for sub_network in sub_networks:
+            for batch in images.split(batch_size):
+                network.run(as_input(batch), sub_network)
+    for norm in norms:
+        norm.end_survey()
+
+
 def calibrate(network: FashionNet, sub_network: SubNetwork, images: Tensor, *, batch_size: int = 500) -> None:
     """Set every norm's mean to the sub-network's own over (N, 28, 28) training images."""
     network.eval()
@@ -255,7 +274,7 @@ def calibrate(network: FashionNet, sub_network: SubNetwork, images: Tensor, *, b
         norm.begin_calibration()
     with torch.inference_mode():
         for batch in torch.split(images, batch_size):
-            network.run(as_input(batch), sub_network, is_largest=False)
+            network.run(as_input(batch), sub_network)
     for norm in norms:
         norm.end_calibration()
 
@@ -265,7 +284,7 @@ def accuracy_pct(network: FashionNet, sub_network: SubNetwork, images: Tensor, l
     network.eval()
     with torch.inference_mode():
         n_right = sum(
-            int((network.run(as_input(x), sub_network, is_largest=False).argmax(1) == y).sum().item())
+            int((network.run(as_input(x), sub_network).argmax(1) == y).sum().item())
             for x, y in zip(torch.split(images, 500), torch.split(labels, 500), strict=True)
         )
     return 100 * n_right / len(labels)
