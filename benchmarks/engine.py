@@ -163,7 +163,7 @@ def _memory(package: str, n_all: int) -> dict[str, Any]:
 def _in_fresh_process(package: str, design: str, n_resident: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.engine", "--package", package, "--memory-of", design, str(n_resident)]
     here = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=here)  # noqa: S603  (ourselves)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=here)
     growth: dict[str, float] = json.loads(done.stdout)
     return growth
 

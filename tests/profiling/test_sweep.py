@@ -75,7 +75,15 @@ class Sweep:
             PACKAGE,
             engine,
             self.platform,
-            **{"cells": self.cells, "batch": 4, "n_rounds": ROUNDS, "report": report, "clock": clock.now_s, **options},
+            **{
+                "cells": self.cells,
+                "batch": 4,
+                "n_rounds": ROUNDS,
+                "report": report,
+                "pause_s": 0.0,
+                "clock": clock.now_s,
+                **options,
+            },
         )
 
 
@@ -251,7 +259,9 @@ def test_each_clock_of_a_board_is_a_cell_and_is_put_back(tmp_path: Path) -> None
         truth, cluster="little", n_cores=4, input_shape=(1, 4, 4), output_shape=(2,), sleep=lambda _: None
     )
     ticks = itertools.count()
-    table = profile(PACKAGE, engine, platform, cells=cells[:3], batch=4, n_rounds=1, clock=lambda: next(ticks) / 1000)
+    table = profile(
+        PACKAGE, engine, platform, cells=cells[:3], batch=4, n_rounds=1, pause_s=0, clock=lambda: next(ticks) / 1000
+    )
     assert [point.configuration for point in table] == list(cells[:3])
     assert platform.read_knobs() == before
     assert table.about["temperature_c"] == {"lowest": 53.0, "highest": 53.0}

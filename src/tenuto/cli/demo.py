@@ -21,7 +21,7 @@ from tenuto.platforms import LinuxPlatform
 from tenuto.profiling import cells_of, profile
 from tenuto.report import Run, render_picture, render_report
 
-PROFILE_BUDGET_S = 8.0
+PROFILE_BUDGET_S = 10.0
 
 
 def command(

@@ -25,6 +25,10 @@ PER_FRAME: Final = 16
 DEADLINE_FACTOR: Final = 1.5
 """The deadline over the largest sub-network's median: held while nobody disturbs, lost when half the core is gone."""
 
+PER_CORE: Final = 3
+"""Co-runner processes on each core. The scheduler lets a thread that sleeps most of the time catch up, so a single one
+hardly hurts; with three the fair share is a quarter, less than the largest sub-network needs at 30 frames a second."""
+
 WARM_UP: Final = 10
 
 
@@ -139,7 +143,7 @@ def compare(
     turns = random.Random(seed).sample(list(contenders), len(contenders))
     cpus = [cpu for cluster in platform.clusters for cpu in cluster.cpus]
     passes: dict[str, tuple[Session, Pass]] = {}
-    with CoRunner(cpus) as co_runner:
+    with CoRunner(cpus, n_per_cpu=PER_CORE) as co_runner:
         for policy in turns:
             on_pass(policy.name, schedule)
             images, _ = belt.frame(0)
