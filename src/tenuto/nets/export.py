@@ -57,7 +57,7 @@ def build_model(network: FashionNet, sub_network: SubNetwork) -> onnx.ModelProto
         x = graph.node("Relu", [x])
         inner = inner_channels(stage, width_pct[stage])
         for index in range(depth[stage]):
-            block, name = cast(Block, network.stages[stage][index]), f"stage{stage}.{index}"  # type: ignore[index]
+            block, name = cast(Block, cast(Any, network.stages[stage])[index]), f"stage{stage}.{index}"
             y = graph.convolution(
                 x,
                 block.widen,
