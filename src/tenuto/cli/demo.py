@@ -31,10 +31,10 @@ def command(
     picture: Annotated[Path | None, typer.Option(help="Write the time lines as an SVG picture here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """Keep a deadline on this machine while a real co-runner takes half of every core.
+    """Keep a deadline on this machine while real co-runners take most of every core.
 
     Thirty times a second a frame shows 16 garments, all to be classified before the frame's deadline. A third of the
-    way in a co-runner starts on every core; two thirds in it stops. Four policies drive the same stream in turn.
+    way in co-runners start, three on every core; two thirds in they stop. Four policies drive the same stream in turn.
     """
     contenders = policies()
     check_seconds(seconds, n_policies=len(contenders))

@@ -20,7 +20,7 @@ class FixedPolicy:
     """One sub-network for ever, in its fastest configuration: the usual answer.
 
     Args:
-        choice: `largest` or `smallest` (by latency of the fastest configuration), or a sub-network's name.
+        choice: `largest` or `smallest` (see `fastest_rows`), or a sub-network's name.
     """
 
     def __init__(self, choice: str) -> None:
@@ -158,11 +158,15 @@ def _moved(state: LevelStepState, step: int) -> LevelStepState:
 
 
 def fastest_rows(table: OperatingTable) -> tuple[int, ...]:
-    """Each sub-network's fastest row, fastest sub-network first."""
+    """Each sub-network's fastest row, the smallest sub-network first.
+
+    Smallest is fewest multiply-accumulates where the table says, for noise may swap two latencies; else it is fastest.
+    """
     latency_ms = table.column("latency_ms").value
+    size = table.metrics["macs_m"].value if "macs_m" in table.metrics else latency_ms
     fastest: dict[int, int] = {}
     for row in range(len(table)):
         index = int(table.sub_network_index[row])
         if index not in fastest or latency_ms[row] < latency_ms[fastest[index]]:
             fastest[index] = row
-    return tuple(sorted(fastest.values(), key=lambda row: float(latency_ms[row])))
+    return tuple(sorted(fastest.values(), key=lambda row: (float(size[row]), float(latency_ms[row]))))

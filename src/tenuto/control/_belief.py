@@ -41,6 +41,9 @@ LEAST_LEVEL: Final = 1e-4
 SLACK: Final = 0.05
 """A residual beyond those seen by less than so much (5 %) is no surprise."""
 
+MOST_DOUBT: Final = math.log(4)
+"""After a jump the margin grows by a factor of four at most: further down there is rarely anything to choose."""
+
 REPEATED_WITHIN: Final = 20
 """A surprise within so many inferences of another is no accident: it counts as a residual."""
 
@@ -200,7 +203,7 @@ def learn(belief: Belief, prior: Prior, *, median_ms: float, latency_ms: float, 
         0 if is_surprise else belief.since_surprise + 1,
         ceiling,
         upper,
-        math.exp(upper + prior.normal_quantile * math.sqrt(jump_variance)),
+        math.exp(upper + min(prior.normal_quantile * math.sqrt(jump_variance), MOST_DOUBT)),
     )
 
 

@@ -215,6 +215,7 @@ def _table(
                 {
                     **_quantiles(latency, generator),
                     "accuracy_pct": packaged[configuration.sub_network].accuracy_pct,
+                    "macs_m": Estimate(packaged[configuration.sub_network].macs / 1e6, "modelled"),
                     "memory_mb": Estimate(4 * packaged[configuration.sub_network].parameters / 1e6, "modelled"),
                 },
             )
