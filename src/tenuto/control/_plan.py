@@ -9,7 +9,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -138,55 +138,55 @@ class Plan:
         """
         available_ms = self.deadline_ms - waited_ms
         for level in self._levels:
-            picks = []
-            for cluster, front in enumerate(level.fronts):
-                if front is not None:
-                    pick = _pick(level, front, cluster, allowances[cluster], available_ms)
-                    if pick is not None:
-                        picks.append(pick)
-            if picks:
-                return self._chosen(level, picks, allowances, waited_ms)
+            winner, runner_up = self._best_two(level, allowances, available_ms)
+            if winner is not None:
+                reason = self._reason(level, winner, runner_up, allowances[winner.cluster], waited_ms)
+                return Choice(winner.row, level.names, reason)
         raise AssertionError("the last level keeps every point that has figures")
 
-    def _chosen(self, level: Level, picks: list["_Pick"], allowances: Sequence[Allowance], waited_ms: float) -> Choice:
-        """The best of the clusters' picks, with its reason."""
-        pick = picks[0]
-        runner_up = pick.second
-        if len(picks) > 1:
-            candidates = [(entry.cluster, row) for entry in picks for row in (entry.row, entry.second) if row >= 0]
-            ordered = self._order(level, candidates, allowances, self.deadline_ms - waited_ms)
-            pick = next(entry for entry in picks if entry.cluster == ordered[0][0])
-            runner_up = ordered[1][1]
+    def _best_two(
+        self, level: Level, allowances: Sequence[Allowance], available_ms: float
+    ) -> tuple["_Pick | None", int]:
+        """The pick of the best cluster, and the second-best row of all clusters; None and -1 for what there is not."""
+        winner: _Pick | None = None
+        best_key: Any = None
+        runner_up, runner_up_key = -1, best_key
+        for cluster, front in enumerate(level.fronts):
+            allowance = allowances[cluster]
+            pick = None if front is None else _pick(level, front, cluster, allowance, available_ms)
+            if pick is None:
+                continue
+            for row in (pick.row, pick.second) if pick.second >= 0 else (pick.row,):
+                key = self._key(level, row, allowance, available_ms)
+                if winner is None or key < best_key:
+                    if winner is not None:
+                        runner_up, runner_up_key = winner.row, best_key
+                    winner, best_key = pick, key
+                elif runner_up < 0 or key < runner_up_key:
+                    runner_up, runner_up_key = row, key
+        return winner, runner_up
+
+    def _reason(self, level: Level, pick: "_Pick", runner_up: int, allowance: Allowance, waited_ms: float) -> Reason:
         second = runner_up if runner_up >= 0 else None
         if pick.excluded >= 0:
-            allowance = allowances[pick.cluster]
             bound = self.latency_ms[pick.excluded] * allowance.slowdown * allowance.margin + waited_ms
             gain = max(self._cost[pick.row] - self._cost[pick.excluded], 0.0)
-            return Choice(pick.row, level.names, Reason("latency_ms", second, pick.excluded, bound, gain))
+            return Reason("latency_ms", second, pick.excluded, bound, gain)
         static = self._static_reason
         if static.binding is None or level.given_up:
-            return Choice(pick.row, level.names, Reason(None, second))
-        return Choice(
-            pick.row, level.names, Reason(static.binding, second, static.excluded, static.relaxed_bound, static.gain)
-        )
+            return Reason(None, second)
+        return Reason(static.binding, second, static.excluded, static.relaxed_bound, static.gain)
 
-    def _order(
-        self, level: Level, candidates: list[tuple[int, int]], allowances: Sequence[Allowance], available_ms: float
-    ) -> list[tuple[int, int]]:
-        """(cluster, row) pairs, best first."""
-        if level.given_up or self._is_cost_scaled:
-            return sorted(candidates, key=lambda pair: self._key(level, pair[1], allowances[pair[0]], available_ms))
-        cost = self._cost
-        return sorted(candidates, key=lambda pair: cost[pair[1]])
-
-    def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> tuple[float, ...]:
+    def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> Any:
         """What to minimise across clusters: violations, the most important first, then the objective."""
+        cost = self._cost[row] * allowance.slowdown if self._is_cost_scaled else self._cost[row]
+        if not level.given_up:
+            return cost
         violations = (
             _violation(constraint, self._figure(constraint.metric, row, allowance), available_ms)
             for constraint in reversed(level.given_up)
         )
-        scale = allowance.slowdown if self._is_cost_scaled else 1.0
-        return (*violations, self._cost[row] * scale)
+        return (*violations, cost)
 
     def _figure(self, metric: str, row: int, allowance: Allowance) -> float:
         figure = float(self.table.metrics[metric].value[row])
