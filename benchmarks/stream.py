@@ -12,10 +12,9 @@ import numpy as np
 
 from tenuto.control import FixedPolicy
 from tenuto.demo import PER_FRAME, Comparison, compare, policies
-from tenuto.engines import OnnxRuntimeEngine
 from tenuto.nets.package import open_package
 from tenuto.platforms import LinuxPlatform
-from tenuto.profiling import cells_of, profile
+from tenuto.profiling import cells_of, engine_for, profile
 
 SECONDS_EACH = 12.0
 REPEATS = 3
@@ -26,9 +25,7 @@ def run(*, repeats: int, seconds_each: float) -> list[Comparison]:
     package, platform = open_package("fashion"), LinuxPlatform()
     sub_networks = [one.sub_network for one in package.sub_networks]
     cells = cells_of(sub_networks, platform.clusters)
-    engine = OnnxRuntimeEngine(
-        package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
-    )
+    engine = engine_for(package, cells)
     contenders = (*policies(), *(FixedPolicy(sub_network.name) for sub_network in sub_networks))
     with closing(engine):
         return [

@@ -14,11 +14,10 @@ from rich.table import Table
 from tenuto.cli.profile import INTERRUPTED, progress_bar
 from tenuto.control import Policy
 from tenuto.demo import PER_FRAME, Comparison, LiveView, Outcome, check_seconds, compare, machine, policies
-from tenuto.engines import OnnxRuntimeEngine
 from tenuto.errors import UsageError
 from tenuto.nets.package import open_package
 from tenuto.platforms import LinuxPlatform
-from tenuto.profiling import cells_of, profile
+from tenuto.profiling import cells_of, engine_for, profile
 from tenuto.report import Run, render_picture, render_report
 
 PROFILE_BUDGET_S = 10.0
@@ -75,9 +74,7 @@ def _compare(
     """Profile, then stream, with a bar and a live view."""
     package = open_package("fashion")
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
-    engine = OnnxRuntimeEngine(
-        package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
-    )
+    engine = engine_for(package, cells)
     with closing(engine):
         with progress_bar(console) as on_progress:
             table = profile(

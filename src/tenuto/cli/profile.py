@@ -14,12 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from tenuto.engines import OnnxRuntimeEngine
 from tenuto.errors import UsageError
 from tenuto.nets.package import open_package
 from tenuto.platforms import LinuxPlatform
 from tenuto.points import OperatingTable, write_table
-from tenuto.profiling import Progress, cells_of, default_table_path, profile
+from tenuto.profiling import Progress, cells_of, default_table_path, engine_for, profile
 from tenuto.units import show, show_frequency
 
 INTERRUPTED = 130
@@ -62,9 +61,7 @@ def command(
         if fresh:
             samples.unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        engine = OnnxRuntimeEngine(
-            package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
-        )
+        engine = engine_for(package, cells)
         with closing(engine), progress_bar(console) as report:
             table = profile(
                 package,

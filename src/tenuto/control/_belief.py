@@ -49,8 +49,8 @@ REPEATED_WITHIN: Final = 20
 
 
 Window: TypeAlias = "array[float]"
-"""Residuals, never changed once they are in a belief. Unlike a tuple's, its numbers lie side by side, which halves the
-time of a decision that follows upon an inference: that has emptied the caches."""
+"""Residuals, never changed once they are in a belief. Unlike a tuple's, its numbers lie side by side: a copy touches a
+few cache lines, not 64 objects, and a decision comes right after an inference has emptied the caches."""
 
 
 class Belief(msgspec.Struct, frozen=True, gc=False):

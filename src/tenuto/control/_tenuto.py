@@ -36,7 +36,7 @@ class TenutoPolicy:
         resident sub-network is taken as free (0.1 ms measured).
 
     Source:
-        DESIGN section 5; the parts are named in `_belief` and `_plan`.
+        docs/decision.md; the papers are named in `_belief` and `_ceiling`.
     """
 
     name = "tenuto"

@@ -23,7 +23,7 @@ from tenuto.traces import Measures, Step, TraceHeader, measure
 FPS: Final = 30.0
 PER_FRAME: Final = 16
 DEADLINE_FACTOR: Final = 1.5
-"""The deadline over the largest sub-network's median: held while nobody disturbs, lost when half the core is gone."""
+"""The deadline over the largest sub-network's median: room enough while nobody disturbs."""
 
 PER_CORE: Final = 3
 """Co-runner processes on each core. The scheduler lets a thread that sleeps most of the time catch up, so a single one

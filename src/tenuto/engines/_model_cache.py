@@ -1,7 +1,7 @@
 """Graphs optimised for this machine, kept on disk with their weights in one shared file.
 
 Optimising offline is what makes opening a session cheap, and what makes its weights shareable: an optimiser that runs
-while a session opens lays the weights out anew in memory of its own (reference: DESIGN.md section 6).
+while a session opens lays the weights out anew in memory of its own.
 """
 
 import hashlib

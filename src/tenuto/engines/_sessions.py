@@ -1,6 +1,6 @@
 """ONNX Runtime sessions that share their weights and their activations.
 
-Settings, and why (figures of DESIGN.md section 6; `benchmarks.engine` measures them again):
+Settings, and why (`benchmarks.engine` measures what they bring):
 
 * optimisation off, for the graph is optimised already: a session opens in milliseconds;
 * weights handed over by `add_initializer` over one memory map: `add_external_initializers` would copy them;

@@ -15,7 +15,7 @@ from tenuto.errors import UsageError
 from tenuto.nets.package import NetworkPackage, open_package
 from tenuto.platforms import LinuxPlatform, Platform
 from tenuto.points import OperatingTable, read_table, write_table
-from tenuto.profiling import cells_of, default_table_path, profile
+from tenuto.profiling import cells_of, default_table_path, engine_for, profile
 from tenuto.requirements import Requirements
 from tenuto.runtime._clock import Clock, MonotonicClock
 from tenuto.runtime._manager import Manager
@@ -235,9 +235,7 @@ def _find_table(package: NetworkPackage, platform: Platform, path: str | Path | 
             return table
     _log.warning("no profile of %s on this machine yet: measuring for about %.0f s", package.name, QUICK_BUDGET_S)
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
-    engine = OnnxRuntimeEngine(
-        package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
-    )
+    engine = engine_for(package, cells)
     try:
         table = profile(package, engine, platform, cells=cells, batch=batch, budget_s=QUICK_BUDGET_S)
     finally:
