@@ -126,26 +126,26 @@ def test_the_choice_is_the_exhaustive_search_s(
     table: OperatingTable, requirements: Requirements, allowances: list[Believed], waited_ms: float
 ) -> None:
     """Feasible: as good an objective. Infeasible: the same constraints given up, and the least violation."""
-    choice = Plan.of(table, requirements).choose(allowances, waited_ms)
+    choice = Plan.of(table, requirements).choose(allowances[: len(table.clusters)], waited_ms)
     rows, given_up = exhaustive(table, requirements, allowances, waited_ms)
     assert choice.given_up == tuple(constraint.metric for constraint in given_up)
-    assert choice.row in rows
+    assert choice.point in rows
 
     def allowance(row: int) -> Believed:
         return allowances[table.cluster_index[row]]
 
     if not given_up:
         best = min(cost(table, requirements, row, allowance(row)) for row in rows)
-        assert cost(table, requirements, choice.row, allowance(choice.row)) == pytest.approx(best)
+        assert cost(table, requirements, choice.point, allowance(choice.point)) == pytest.approx(best)
         return
     most_important = given_up[-1]
     available_ms = (d.bound if (d := requirements.constraint("latency_ms")) else math.inf) - waited_ms
     violation = {row: excess(most_important, figures(table, row, allowance(row)), available_ms) for row in rows}
     if most_important.metric != "latency_ms":
-        assert violation[choice.row] == pytest.approx(min(violation.values()))
+        assert violation[choice.point] == pytest.approx(min(violation.values()))
     else:  # the ceiling may be what makes it infeasible: then nothing is exceeded, and the fastest is the answer
         fastest = min(figures(table, row, allowance(row))["latency_ms"] for row in rows)
-        assert violation[choice.row] == pytest.approx(max(fastest - min(most_important.bound, available_ms), 0.0))
+        assert violation[choice.point] == pytest.approx(max(fastest - min(most_important.bound, available_ms), 0.0))
 
 
 @given(tables(), needs(), st.randoms(use_true_random=False))
@@ -156,11 +156,11 @@ def test_the_order_of_the_table_never_changes_the_objective_reached(
     generator.shuffle(order)  # type: ignore[attr-defined]
     shuffled = table.take(order)
     allowances = [Believed(), Believed()]
-    one = Plan.of(table, requirements).choose(allowances)
-    other = Plan.of(shuffled, requirements).choose(allowances)
+    one = Plan.of(table, requirements).choose(allowances[: len(table.clusters)])
+    other = Plan.of(shuffled, requirements).choose(allowances[: len(table.clusters)])
     assert one.given_up == other.given_up
     if not one.given_up:
-        assert cost(table, requirements, one.row, Believed()) == cost(shuffled, requirements, other.row, Believed())
+        assert cost(table, requirements, one.point, Believed()) == cost(shuffled, requirements, other.point, Believed())
 
 
 @given(tables(), needs(), st.sampled_from([1.1, 2.0, 5.0]))
@@ -168,7 +168,7 @@ def test_relaxing_a_bound_on_a_feasible_problem_never_worsens_the_objective(
     table: OperatingTable, requirements: Requirements, factor: float
 ) -> None:
     allowances = [Believed(), Believed()]
-    choice = Plan.of(table, requirements).choose(allowances)
+    choice = Plan.of(table, requirements).choose(allowances[: len(table.clusters)])
     if choice.given_up:
         return
     for constraint in requirements.constraints:
@@ -176,10 +176,10 @@ def test_relaxing_a_bound_on_a_feasible_problem_never_worsens_the_objective(
         others = [other for other in requirements.constraints if other is not constraint]
         relaxed = Constraint(constraint.metric, constraint.relation, bound, constraint.priority, constraint.miss_pct)
         looser = Requirements((*others, relaxed), requirements.objective)
-        after = Plan.of(table, looser).choose(allowances)
+        after = Plan.of(table, looser).choose(allowances[: len(table.clusters)])
         assert after.given_up == ()
-        before_cost = cost(table, requirements, choice.row, Believed())
-        assert cost(table, requirements, after.row, Believed()) <= before_cost + 1e-9
+        before_cost = cost(table, requirements, choice.point, Believed())
+        assert cost(table, requirements, after.point, Believed()) <= before_cost + 1e-9
 
 
 @given(tables(), needs(), st.lists(believed, min_size=2, max_size=2))
@@ -187,11 +187,11 @@ def test_the_runner_up_and_the_relaxed_bound_hold_what_they_say(
     table: OperatingTable, requirements: Requirements, allowances: list[Believed]
 ) -> None:
     """The runner-up keeps the constraints; with the deadline relaxed as said, the better point is chosen."""
-    choice = Plan.of(table, requirements).choose(allowances)
+    choice = Plan.of(table, requirements).choose(allowances[: len(table.clusters)])
     rows, _ = exhaustive(table, requirements, allowances, 0.0)
     if choice.reason.runner_up is not None:
         assert choice.reason.runner_up in rows
-        assert choice.reason.runner_up != choice.row
+        assert choice.reason.runner_up != choice.point
     if choice.given_up or choice.reason.binding != "latency_ms":
         return
     assert choice.reason.relaxed_bound is not None
@@ -205,8 +205,10 @@ def test_the_runner_up_and_the_relaxed_bound_hold_what_they_say(
     bound = max(choice.reason.relaxed_bound, deadline.bound) * (1 + 1e-9)
     relaxed = Constraint("latency_ms", "<=", bound, deadline.priority, deadline.miss_pct)
     others = [other for other in requirements.constraints if other is not deadline]
-    after = Plan.of(table, Requirements((*others, relaxed), requirements.objective)).choose(allowances)
-    reached = cost(table, requirements, after.row, allowances[table.cluster_index[after.row]])
+    after = Plan.of(table, Requirements((*others, relaxed), requirements.objective)).choose(
+        allowances[: len(table.clusters)]
+    )
+    reached = cost(table, requirements, after.point, allowances[table.cluster_index[after.point]])
     assert reached <= cost(table, requirements, excluded, allowance) + 1e-9
 
 
@@ -254,7 +256,7 @@ def test_a_hundred_thousand_points_choose_like_a_scan() -> None:
     )
     plan = Plan.of(table, Requirements.of(latency_ms=20))
     for slowdown in (0.5, 1.0, 1.7, 4.0, 12.0):
-        row = plan.choose([Believed(slowdown)]).row
+        row = plan.choose([Believed(slowdown)]).point
         feasible = latency_ms * slowdown <= 20
         assert accuracy_pct[row] == accuracy_pct[feasible].max()
 
@@ -269,12 +271,12 @@ def test_the_reason_is_said_in_words() -> None:
     ]
     table = OperatingTable.from_points(points)
     choice = Plan.of(table, Requirements.of(latency_ms=25)).choose([Believed()])
-    decision = Decision(choice.row, choice.given_up, 1.0, 20.0, choice.reason)
+    decision = Decision(choice.point, choice.given_up, 1.0, 20.0, choice.reason)
     text = explain(table, decision, "accuracy_pct")
     assert text == (
         "d2 on cpu, 1 core; latency_ms keeps d3 on cpu, 1 core out: a bound of 30.00 ms would gain 1.00 % of "
         "accuracy_pct; runner-up d1 on cpu, 1 core"
     )
     choice = Plan.of(table, Requirements.of(latency_ms=5)).choose([Believed()])
-    decision = Decision(choice.row, choice.given_up, 1.0, 10.0, choice.reason)
+    decision = Decision(choice.point, choice.given_up, 1.0, 10.0, choice.reason)
     assert "gives up latency_ms, which no point can keep" in explain(table, decision, "accuracy_pct")

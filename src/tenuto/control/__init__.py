@@ -4,13 +4,12 @@
 """
 
 from tenuto.control._baselines import FixedPolicy, LevelStepPolicy, fastest_rows
-from tenuto.control._plan import Allowance, Choice, Plan, explain
+from tenuto.control._plan import Allowance, Plan, explain
 from tenuto.control._policy import Policy
 from tenuto.control._tenuto import TenutoPolicy, TenutoState
 
 __all__ = [
     "Allowance",
-    "Choice",
     "FixedPolicy",
     "LevelStepPolicy",
     "Plan",

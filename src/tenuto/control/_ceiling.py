@@ -51,9 +51,7 @@ OPEN: Final = Ceiling()
 """No ceiling."""
 
 
-def lowered(
-    ceiling: Ceiling, *, median_ms: float, latency_ms: float, available_ms: float, shortest_ms: float
-) -> Ceiling:
+def lowered(ceiling: Ceiling, median_ms: float, latency_ms: float, available_ms: float, shortest_ms: float) -> Ceiling:
     """The ceiling after a work came late: half of what would have fitted, for the slowdown may still be rising.
 
     The cluster's shortest work always stays allowed: below it there is nothing to retreat to.
@@ -65,7 +63,7 @@ def lowered(
     return Ceiling(min(ceiling.limit_ms, fitting_ms), patience, 0, ceiling.load_pct)
 
 
-def raised(ceiling: Ceiling, *, longest_ms: float) -> Ceiling:
+def raised(ceiling: Ceiling, longest_ms: float) -> Ceiling:
     """The ceiling after a work came in time."""
     if ceiling.limit_ms == math.inf:
         return ceiling

@@ -17,19 +17,16 @@ _NOTHING = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Front:
-    """The best and second-best of the first so many points, by latency.
+    """The best of the first so many points, by latency.
 
     Attributes:
         latency_ms: Where the best or the second-best changes, ascending.
-        best: Row that is best among the points up to and at that latency.
-        second: Row that is second-best among them, or -1.
-        better: Index of the next entry whose best is another row, or -1.
+        found: For each: the row that is best among the points up to and at that latency, the second-best, and the best
+            one at the next latency where that is another; -1 for none.
     """
 
     latency_ms: tuple[float, ...]
-    best: tuple[int, ...]
-    second: tuple[int, ...]
-    better: tuple[int, ...]
+    found: tuple[tuple[int, int, int], ...]
 
     @classmethod
     def of(cls, rows: NDArray[np.intp], latency_ms: NDArray[np.float64], rank: NDArray[np.int64]) -> "Front":
@@ -44,17 +41,12 @@ class Front:
         entries = np.flatnonzero((best != best_before) | (second != second_before))
         row_of_rank = dict(zip(rank.tolist(), rows.tolist(), strict=True))
         best_rows = [row_of_rank[value] for value in best[entries].tolist()]
-        better, following = [-1] * len(entries), -1
+        better = [-1] * len(entries)
         for index in range(len(entries) - 2, -1, -1):
-            if best_rows[index] != best_rows[index + 1]:
-                following = index + 1
-            better[index] = following
-        return cls(
-            tuple(latency_ms[entries].tolist()),
-            tuple(best_rows),
-            tuple(row_of_rank.get(value, -1) for value in second[entries].tolist()),
-            tuple(better),
-        )
+            changes = best_rows[index] != best_rows[index + 1]
+            better[index] = best_rows[index + 1] if changes else better[index + 1]
+        second_rows = [row_of_rank.get(value, -1) for value in second[entries].tolist()]
+        return cls(tuple(latency_ms[entries].tolist()), tuple(zip(best_rows, second_rows, better, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

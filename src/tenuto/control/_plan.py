@@ -9,9 +9,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,11 @@ SCALED = frozenset({"latency_ms", "energy_mj"})
 """The metrics that grow with a cluster's slowdown; the others stay as profiled."""
 
 NO_REASON = Reason()
+
+_Found: TypeAlias = tuple[int, int, int]
+"""The best row, the second-best, and the next better one that the deadline keeps out; -1 for none."""
+
+_NOTHING: Final[_Found] = (-1, -1, -1)
 
 
 class Allowance(Protocol):
@@ -64,14 +68,6 @@ class Level:
     deadline_holds: bool
     energy_bound_mj: float | None
     fronts: tuple[Front | BoundedFront | None, ...]
-
-
-class Choice(msgspec.Struct, frozen=True, gc=False):
-    """A row, what was given up for it, and why it was chosen."""
-
-    row: int
-    given_up: tuple[str, ...]
-    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +126,7 @@ class Plan:
             requirements.objective.metric in SCALED,
         )
 
-    def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Choice:
+    def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Decision:
         """The best row under what is believed of each cluster (in the table's order).
 
         Model:
@@ -138,44 +134,49 @@ class Plan:
         """
         available_ms = self.deadline_ms - waited_ms
         for level in self._levels:
-            winner, runner_up = self._best_two(level, allowances, available_ms)
-            if winner is not None:
-                reason = self._reason(level, winner, runner_up, allowances[winner.cluster], waited_ms)
-                return Choice(winner.row, level.names, reason)
+            row, runner_up, excluded = self._best(level, allowances, available_ms)
+            if row >= 0:
+                allowance = allowances[self.cluster_of[row]]
+                slowdown, margin = allowance.slowdown, allowance.margin
+                second = runner_up if runner_up >= 0 else None
+                if excluded >= 0:
+                    bound_ms = self.latency_ms[excluded] * slowdown * margin + waited_ms
+                    gain = max(self._cost[row] - self._cost[excluded], 0.0)
+                    reason = Reason("latency_ms", second, excluded, bound_ms, gain)
+                else:
+                    reason = self._reason(level, second)
+                return Decision(row, level.names, slowdown, self.latency_ms[row] * slowdown * margin, reason)
         raise AssertionError("the last level keeps every point that has figures")
 
-    def _best_two(
-        self, level: Level, allowances: Sequence[Allowance], available_ms: float
-    ) -> tuple["_Pick | None", int]:
-        """The pick of the best cluster, and the second-best row of all clusters; None and -1 for what there is not."""
-        winner: _Pick | None = None
+    def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
+        """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""
+        best = second = excluded = -1
         best_key: Any = None
-        runner_up, runner_up_key = -1, best_key
-        for cluster, front in enumerate(level.fronts):
-            allowance = allowances[cluster]
-            pick = None if front is None else _pick(level, front, cluster, allowance, available_ms)
-            if pick is None:
+        second_key: Any = None
+        for front, allowance in zip(level.fronts, allowances, strict=True):
+            if front is None:
                 continue
-            for row in (pick.row, pick.second) if pick.second >= 0 else (pick.row,):
-                key = self._key(level, row, allowance, available_ms)
-                if winner is None or key < best_key:
-                    if winner is not None:
-                        runner_up, runner_up_key = winner.row, best_key
-                    winner, best_key = pick, key
-                elif runner_up < 0 or key < runner_up_key:
-                    runner_up, runner_up_key = row, key
-        return winner, runner_up
+            row, candidate, longer = _within(level, front, allowance, available_ms)
+            if row < 0:
+                continue
+            key = self._key(level, row, allowance, available_ms)
+            if best < 0 or key < best_key:
+                second, second_key = best, best_key
+                best, best_key, excluded = row, key, longer
+            else:
+                candidate = row
+            if candidate >= 0:
+                key = self._key(level, candidate, allowance, available_ms)
+                if second < 0 or key < second_key:
+                    second, second_key = candidate, key
+        return best, second, excluded
 
-    def _reason(self, level: Level, pick: "_Pick", runner_up: int, allowance: Allowance, waited_ms: float) -> Reason:
-        second = runner_up if runner_up >= 0 else None
-        if pick.excluded >= 0:
-            bound = self.latency_ms[pick.excluded] * allowance.slowdown * allowance.margin + waited_ms
-            gain = max(self._cost[pick.row] - self._cost[pick.excluded], 0.0)
-            return Reason("latency_ms", second, pick.excluded, bound, gain)
+    def _reason(self, level: Level, runner_up: int | None) -> Reason:
+        """The reason for a choice that no deadline stands against."""
         static = self._static_reason
         if static.binding is None or level.given_up:
-            return Reason(None, second)
-        return Reason(static.binding, second, static.excluded, static.relaxed_bound, static.gain)
+            return Reason(None, runner_up)
+        return Reason(static.binding, runner_up, static.excluded, static.relaxed_bound, static.gain)
 
     def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> Any:
         """What to minimise across clusters: violations, the most important first, then the objective."""
@@ -195,32 +196,21 @@ class Plan:
         return figure * allowance.slowdown if metric in SCALED else figure
 
 
-class _Pick(msgspec.Struct, frozen=True, gc=False):
-    """One cluster's best row, its second-best and the next better one that the deadline keeps out; -1 for none."""
-
-    cluster: int
-    row: int
-    second: int
-    excluded: int
-
-
-def _pick(
-    level: Level, front: Front | BoundedFront, cluster: int, allowance: Allowance, available_ms: float
-) -> _Pick | None:
+def _within(level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
+    """What one cluster has."""
     if level.deadline_holds:
         limit_ms = available_ms / (allowance.slowdown * allowance.margin)
-        limit_ms = min(limit_ms, allowance.ceiling_ms)
+        ceiling_ms = allowance.ceiling_ms
+        limit_ms = min(limit_ms, ceiling_ms)
     else:
         limit_ms = math.inf
     if isinstance(front, BoundedFront):
         bound = math.inf if level.energy_bound_mj is None else level.energy_bound_mj / allowance.slowdown
-        row, second = front.first_within(limit_ms, bound)
-        return None if row < 0 else _Pick(cluster, row, second, -1)
+        return *front.first_within(limit_ms, bound), -1
     index = bisect_right(front.latency_ms, limit_ms) - 1
     if index < 0:
-        return None
-    better = front.better[index]
-    return _Pick(cluster, front.best[index], front.second[index], front.best[better] if better >= 0 else -1)
+        return _NOTHING
+    return front.found[index]
 
 
 def _cost(table: OperatingTable, metric: str) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control._belief import Belief, Prior, begin, learn, look, spread_of_profile
+from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile
 from tenuto.control._plan import Plan
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
@@ -59,30 +59,26 @@ class TenutoPolicy:
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
         """Learn from the last inference, then choose."""
         state = _learned(state, observation)
-        plan = state.plan
-        choice = plan.choose(state.beliefs, observation.waited_ms)
-        belief = state.beliefs[plan.cluster_of[choice.row]]
-        promised_ms = plan.latency_ms[choice.row] * belief.slowdown * belief.margin
-        return Decision(choice.row, choice.given_up, belief.slowdown, promised_ms, choice.reason), state
+        return state.plan.choose(state.beliefs, observation.waited_ms), state
 
 
 def _learned(state: TenutoState, observation: Observation) -> TenutoState:
-    load_pct = observation.readings.get("other_load_pct")
-    beliefs = state.beliefs
-    if observation.in_force is not None and observation.latency_ms is not None:
-        plan = state.plan
-        cluster = plan.cluster_of[observation.in_force]
+    plan, priors, beliefs = state.plan, state.priors, state.beliefs
+    row, latency_ms = observation.in_force, observation.latency_ms
+    if row is not None and latency_ms is not None:
+        cluster = plan.cluster_of[row]
         learned = learn(
             beliefs[cluster],
-            state.priors[cluster],
-            median_ms=plan.latency_ms[observation.in_force],
-            latency_ms=max(observation.latency_ms, 1e-6),
-            available_ms=plan.deadline_ms - observation.last_waited_ms,
+            priors[cluster],
+            plan.latency_ms[row],
+            max(latency_ms, 1e-6),
+            plan.deadline_ms - observation.last_waited_ms,
         )
         beliefs = (*beliefs[:cluster], learned, *beliefs[cluster + 1 :])
+    load_pct = observation.readings.get("other_load_pct")
     if load_pct is not None:
-        beliefs = tuple(look(belief, prior, load_pct) for belief, prior in zip(beliefs, state.priors, strict=True))
-    return state if beliefs is state.beliefs else TenutoState(state.plan, state.priors, beliefs)
+        beliefs = tuple(look(belief, prior, load_pct) for belief, prior in zip(beliefs, priors, strict=True))
+    return state if beliefs is state.beliefs else TenutoState(plan, priors, beliefs)
 
 
 def _prior(plan: Plan, cluster: int) -> Prior:
@@ -90,10 +86,11 @@ def _prior(plan: Plan, cluster: int) -> Prior:
     latency_ms = plan.table.column("latency_ms").value[rows]
     p90_ratio = _typical_ratio(plan.table, "latency_p90_ms", rows, assumed=ASSUMED_P90_RATIO)
     p99_ratio = _typical_ratio(plan.table, "latency_p99_ms", rows, assumed=ASSUMED_P99_RATIO)
+    miss_share = max(plan.miss_share, LEAST_SHARE)
     return Prior(
-        spread_of_profile(p90_ratio, p99_ratio),
-        plan.miss_share,
-        NormalDist().inv_cdf(1 - min(max(plan.miss_share, 1e-4), 0.5)),
+        *spread_of_profile(p90_ratio, p99_ratio, miss_share),
+        miss_share,
+        NormalDist().inv_cdf(1 - min(miss_share, 0.5)),
         float(np.nanmin(latency_ms, initial=math.inf)),
         float(np.nanmax(latency_ms, initial=0.0)),
     )

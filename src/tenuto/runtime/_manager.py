@@ -118,7 +118,8 @@ class Manager:
         """
         now_s = self._now_s
         called_s = now_s()
-        self._check(frame, waited_ms, labels)
+        if waited_ms or labels is not None or getattr(frame, "shape", None) != self._expected_shape:
+            self._check(frame, waited_ms, labels)
         observation = self._observe(called_s, waited_ms)
         decision, state = self._policy.decide(self._state, observation)
         decided_s = now_s()
