@@ -53,18 +53,14 @@ class Front:
 class BoundedFront:
     """The points that matter when energy, which slowdown scales too, is bounded beside latency.
 
-    No single order serves two bounds, so the points that are best at *some* pair of bounds are kept, best first,
-    and scanned.
+    No single order serves two bounds, so the points that are best at *some* pair of bounds are kept (some tens of
+    100 000 random ones), best first, and tried one after the other; NumPy's calls would take longer than that.
 
     Attributes:
-        rows: int (M,), best first.
-        latency_ms: float64 (M,).
-        energy_mj: float64 (M,).
+        points: Latency in ms, energy in mJ and row of each, best first.
     """
 
-    rows: NDArray[np.intp]
-    latency_ms: NDArray[np.float64]
-    energy_mj: NDArray[np.float64]
+    points: tuple[tuple[float, float, int], ...]
 
     @classmethod
     def of(
@@ -76,10 +72,15 @@ class BoundedFront:
     ) -> "BoundedFront":
         """Prepare `rows` (N > 0); the other arrays are theirs."""
         kept = pareto_indices(np.column_stack([rank.astype(np.float64), latency_ms, energy_mj]))
-        return cls(rows[kept], latency_ms[kept], energy_mj[kept])
+        columns = latency_ms[kept].tolist(), energy_mj[kept].tolist(), rows[kept].tolist()
+        return cls(tuple(zip(*columns, strict=True)))
 
     def first_within(self, latency_ms: float, energy_mj: float) -> tuple[int, int]:
         """The best and second-best rows of those kept that keep both bounds; -1 where there is none."""
-        within = np.flatnonzero((self.latency_ms <= latency_ms) & (self.energy_mj <= energy_mj))
-        best = int(self.rows[within[0]]) if len(within) else -1
-        return best, int(self.rows[within[1]]) if len(within) > 1 else -1
+        best = -1
+        for point_ms, point_mj, row in self.points:
+            if point_ms <= latency_ms and point_mj <= energy_mj:
+                if best >= 0:
+                    return best, row
+                best = row
+        return best, -1
