@@ -25,7 +25,7 @@ def run(*, repeats: int, seconds_each: float) -> list[Comparison]:
     package, platform = open_package("fashion"), LinuxPlatform()
     sub_networks = [one.sub_network for one in package.sub_networks]
     cells = cells_of(sub_networks, platform.clusters)
-    engine = engine_for(package, cells)
+    engine = engine_for(package, platform.clusters, max(cell.n_cores for cell in cells))
     contenders = (*policies(), *(FixedPolicy(sub_network.name) for sub_network in sub_networks))
     with closing(engine):
         return [

@@ -1,5 +1,6 @@
 """The ONNX Runtime engine: what an engine promises, and the same outputs as a session of the exported file."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -207,6 +208,29 @@ def test_a_model_of_another_network_is_refused(tiny_models: Models, tmp_path: Pa
 def test_a_thread_count_below_one_is_refused(tiny_models: Models, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="n_threads must be at least 1, and is 0"):
         _engine(tiny_models, tmp_path, n_threads=0)
+
+
+def test_a_pool_that_is_not_pinned_thread_by_thread_is_refused(tiny_models: Models, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a pool of 2 threads to processors \[1\]; give one for each"):
+        OnnxRuntimeEngine(tiny_models, input_shape=(1, 8, 8), n_threads=3, pool_cpus=(1,), cache=tmp_path)
+
+
+def test_the_pool_s_thread_runs_where_it_is_pinned(tiny_models: Models, tmp_path: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        pytest.skip("one core: nothing to pin to")
+    before = set(Path("/proc/self/task").iterdir())
+    with OnnxRuntimeEngine(
+        tiny_models, input_shape=(1, 8, 8), n_threads=2, pool_cpus=(cpus[-1],), cache=tmp_path
+    ) as engine:
+        engine.load(list(tiny_models)[:1])
+        gives_up_at = time.monotonic() + 30
+        # The thread pins itself when it first runs. Others of ONNX Runtime's may have started, too.
+        places: list[set[int]] = []
+        while {cpus[-1]} not in places:
+            fresh = set(Path("/proc/self/task").iterdir()) - before
+            places = [os.sched_getaffinity(int(one.name)) for one in fresh]
+            assert time.monotonic() < gives_up_at
 
 
 def test_importing_the_engines_does_not_import_onnx_runtime() -> None:

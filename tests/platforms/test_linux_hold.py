@@ -288,6 +288,35 @@ def test_every_thread_of_this_process_is_confined_and_freed(host: LinuxPlatform)
         late.join()
 
 
+def test_a_thread_that_chose_its_processor_keeps_it_wherever_that_is_allowed(host: LinuxPlatform) -> None:
+    """An engine's pinned pool, say: it is moved off a core that is not in force, and back when it is again."""
+    cluster = max(host.clusters, key=lambda each: len(each.cpus))
+    if len(cluster.cpus) < 2:
+        pytest.skip("one core: nothing to choose from")
+    first, second = cluster.cpus[:2]
+    end, started = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        os.sched_setaffinity(0, {second})
+        started.set()
+        end.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        started.wait()
+        place = thread.native_id
+        assert place is not None
+        with host.hold() as board:
+            for n_cores, expected in ((2, {second}), (1, {first}), (2, {second}), (1, {first})):
+                board.apply(Configuration(NET, cluster.name, n_cores))
+                assert os.sched_getaffinity(place) == expected
+        assert os.sched_getaffinity(place) == {second}
+    finally:
+        end.set()
+        thread.join()
+
+
 HOLDER = """
     import os, signal, sys, time
     from pathlib import Path

@@ -74,7 +74,7 @@ def _compare(
     """Profile, then stream, with a bar and a live view."""
     package = open_package("fashion")
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
-    engine = engine_for(package, cells)
+    engine = engine_for(package, platform.clusters, max(cell.n_cores for cell in cells))
     with closing(engine):
         with progress_bar(console) as on_progress:
             table = profile(

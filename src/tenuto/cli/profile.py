@@ -61,7 +61,7 @@ def command(
         if fresh:
             samples.unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        engine = engine_for(package, cells)
+        engine = engine_for(package, platform.clusters, max(cell.n_cores for cell in cells))
         with closing(engine), progress_bar(console) as report:
             table = profile(
                 package,

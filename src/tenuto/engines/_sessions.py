@@ -62,8 +62,8 @@ def map_weights(path: Path) -> NDArray[np.uint8]:
         raise EngineError(f"{path} cannot be mapped ({error}); remove its folder, it will be made anew") from error
 
 
-def open_session(path: Path, weights: NDArray[np.uint8], *, n_threads: int) -> Session:
-    """Open one optimised model over the shared weights.
+def open_session(path: Path, weights: NDArray[np.uint8], *, n_threads: int, pool_cpus: Sequence[int] = ()) -> Session:
+    """Open one optimised model over the shared weights; its pool's threads are pinned to `pool_cpus`, if given.
 
     Raises:
         EngineError: It would not open.
@@ -79,6 +79,9 @@ def open_session(path: Path, weights: NDArray[np.uint8], *, n_threads: int) -> S
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if pool_cpus:  # ORT counts processors from 1
+        processors = ";".join(str(cpu + 1) for cpu in pool_cpus)
+        options.add_session_config_entry("session.intra_op_thread_affinities", processors)
     try:
         keep = []
         for weight in weights_of(path.read_bytes()):

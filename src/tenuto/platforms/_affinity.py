@@ -23,6 +23,8 @@ class Affinity(Protocol):
     def confine(self, cpus: frozenset[int]) -> frozenset[int]:
         """Move every thread to `cpus`; threads started later inherit them.
 
+        As with the kernel's cpusets, a thread that chose processors of its own keeps those of them that are in `cpus`.
+
         Returns:
             The processors that the kernel reports afterwards.
 
@@ -39,6 +41,10 @@ class Affinity(Protocol):
 class ProcessAffinity:
     """The threads of this process, as the kernel schedules them."""
 
+    def __init__(self) -> None:
+        self._imposed: dict[int, frozenset[int]] = {}
+        self._chosen: dict[int, frozenset[int]] = {}
+
     def current(self) -> frozenset[int]:
         """The processors of the main thread."""
         return frozenset(os.sched_getaffinity(os.getpid()))
@@ -54,14 +60,28 @@ class ProcessAffinity:
         return saved
 
     def confine(self, cpus: frozenset[int]) -> frozenset[int]:
-        """Move every thread to `cpus`."""
+        """Move every thread to `cpus`, or to those of them that it chose itself."""
+        inherited = self.current()
         done: set[int] = set()
         # A thread not yet moved may start another meanwhile: go on until a look finds no new one.
         while fresh := _threads() - done:
             for thread in fresh:
-                _move(thread, cpus)
+                self._confine_one(thread, cpus, inherited)
             done |= fresh
+        self._imposed = {thread: imposed for thread, imposed in self._imposed.items() if thread in done}
+        self._chosen = {thread: chosen for thread, chosen in self._chosen.items() if thread in done}
         return self.current()
+
+    def _confine_one(self, thread: int, cpus: frozenset[int], inherited: frozenset[int]) -> None:
+        try:
+            found = frozenset(os.sched_getaffinity(thread))
+            if found not in (inherited, self._imposed.get(thread, inherited)):
+                self._chosen[thread] = found  # else it has what we, or the thread that started it, gave it
+            imposed = (cpus & self._chosen[thread] if thread in self._chosen else cpus) or cpus
+            os.sched_setaffinity(thread, imposed)
+        except ProcessLookupError:
+            return  # it ended between the look and the move
+        self._imposed[thread] = imposed
 
     def restore(self, saved: ThreadCpus) -> None:
         """Give every thread its processors back."""
@@ -69,7 +89,7 @@ class ProcessAffinity:
         for thread in _threads():
             if cpus := saved.get(thread, by_default):
                 try:
-                    _move(thread, cpus)
+                    os.sched_setaffinity(thread, cpus)
                 except OSError:
                     # All of them were switched off or taken away while we held the board: nothing to go back to.
                     continue
@@ -104,11 +124,3 @@ class TreeAffinity:
 
 def _threads() -> set[int]:
     return {int(entry.name) for entry in Path("/proc/self/task").iterdir()}
-
-
-def _move(thread: int, cpus: frozenset[int]) -> None:
-    try:
-        os.sched_setaffinity(thread, cpus)
-    except ProcessLookupError:
-        # It ended between the look and the move.
-        return

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tenuto._version import __version__
 from tenuto.engines import Engine, OnnxRuntimeEngine
 from tenuto.nets.package import NetworkPackage
-from tenuto.platforms import HeldBoard, Monitor, Platform, readings_by_quantity
+from tenuto.platforms import Cluster, HeldBoard, Monitor, Platform, readings_by_quantity
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable
 from tenuto.profiling._samples import SampleLog, Visit
 
@@ -62,10 +62,15 @@ def default_table_path(package: NetworkPackage, platform: Platform, *, batch: in
     return home / "tenuto" / "profiles" / f"{package.name}@{package.version}-{machine}-b{batch}.table.json"
 
 
-def engine_for(package: NetworkPackage, cells: Sequence[Configuration]) -> OnnxRuntimeEngine:
-    """An engine with threads for as many cores as any of `cells` uses; nothing is resident yet."""
+def engine_for(package: NetworkPackage, clusters: Sequence[Cluster], n_cores: int) -> OnnxRuntimeEngine:
+    """An engine with a thread for each of `n_cores`; nothing is resident yet.
+
+    Its pool is pinned to the most capable cluster that has so many cores. A board that confines the process elsewhere
+    moves the pool along.
+    """
+    cpus = next((cluster.cpus for cluster in reversed(clusters) if len(cluster.cpus) >= n_cores), ())
     return OnnxRuntimeEngine(
-        package.models, input_shape=package.input_shape, n_threads=max(cell.n_cores for cell in cells)
+        package.models, input_shape=package.input_shape, n_threads=n_cores, pool_cpus=cpus[1:n_cores]
     )
 
 

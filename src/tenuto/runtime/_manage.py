@@ -135,7 +135,7 @@ class Session:
         with ExitStack() as stack:
             engine = self._engine
             if engine is None:
-                engine = open_engine(self._package, self._table)
+                engine = open_engine(self._package, self._table, self._platform)
                 stack.callback(engine.close)
             board = stack.enter_context(self._platform.hold())
             writer = None
@@ -197,9 +197,9 @@ class Session:
         )
 
 
-def open_engine(package: NetworkPackage, table: OperatingTable) -> OnnxRuntimeEngine:
+def open_engine(package: NetworkPackage, table: OperatingTable, platform: Platform) -> OnnxRuntimeEngine:
     """An engine with all of a table's sub-networks resident, and threads for as many cores as the table uses."""
-    engine = OnnxRuntimeEngine(package.models, input_shape=package.input_shape, n_threads=int(table.n_cores.max()))
+    engine = engine_for(package, platform.clusters, int(table.n_cores.max()))
     try:
         engine.load(table.sub_networks)
     except BaseException:
@@ -235,7 +235,7 @@ def _find_table(package: NetworkPackage, platform: Platform, path: str | Path | 
             return table
     _log.warning("no profile of %s on this machine yet: measuring for about %.0f s", package.name, QUICK_BUDGET_S)
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
-    engine = engine_for(package, cells)
+    engine = engine_for(package, platform.clusters, max(cell.n_cores for cell in cells))
     try:
         table = profile(package, engine, platform, cells=cells, batch=batch, budget_s=QUICK_BUDGET_S)
     finally:
