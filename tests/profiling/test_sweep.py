@@ -18,7 +18,7 @@ from tenuto.nets.package import NetworkPackage, PackagedSubNetwork
 from tenuto.platforms import LinuxPlatform
 from tenuto.points import Estimate, OperatingPoint, OperatingTable, SubNetwork
 from tenuto.profiling import Progress, SampleLog, Visit, cells_of, default_table_path, profile
-from tenuto.profiling._profile import FEWEST_ROUNDS, PER_VISIT, QUANTILES, _quantiles
+from tenuto.profiling._profile import FEWEST_ROUNDS, METRICS, PER_VISIT, QUANTILES, _quantiles
 from tenuto.testing import ManualClock
 from tenuto.testing.trees import BARE_VM, ODROID_XU3, write_tree
 
@@ -94,6 +94,7 @@ def sweep(tmp_path: Path) -> Sweep:
 
 def test_a_profile_measures_every_cell(sweep: Sweep) -> None:
     table = sweep.run()
+    assert set(table.metrics) == set(METRICS)
     assert [point.configuration for point in table] == list(sweep.cells)
     for point in table:
         expected_ms = LATENCY_MS[point.configuration.sub_network]

@@ -125,6 +125,16 @@ def test_requirements_that_make_no_sense_are_refused_before_anything_is_touched(
         assert caught.value.metric in {"beauty", "power_w", "energy_mj"}
 
 
+def test_what_no_profile_carries_is_refused_before_one_is_made(
+    package: NetworkPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("tenuto.runtime._manage.profile", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(UnknownMetricError, match="a profile of this machine knows no 'power_w'"):
+        tenuto.manage(package, power_w=3.0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_network_is_refused_with_its_neighbours() -> None:
     with pytest.raises(UnknownNameError) as caught:
         tenuto.manage("fashoin", latency_ms=20)

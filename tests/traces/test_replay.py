@@ -20,10 +20,15 @@ class Averaging:
     weight: float
     latencies_ms: list[float] = field(default_factory=list)
 
-    def start(self, table: OperatingTable, requirements: Requirements) -> tuple[OperatingTable, float, float]:
+    def start(
+        self,
+        table: OperatingTable,
+        requirements: Requirements,
+        previous: tuple[OperatingTable, float, float] | None = None,
+    ) -> tuple[OperatingTable, float, float]:
         bound = requirements.constraint("latency_ms")
         assert bound is not None
-        return table, bound.bound, 1.0
+        return table, bound.bound, 1.0 if previous is None else previous[2]
 
     def decide(
         self, state: tuple[OperatingTable, float, float], observation: Observation

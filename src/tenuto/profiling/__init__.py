@@ -1,7 +1,7 @@
 """Measure a network on this platform: every sub-network x cluster x cores x clock, into an operating table."""
 
 from tenuto.profiling._cells import cells_of
-from tenuto.profiling._profile import Progress, default_table_path, engine_for, profile
+from tenuto.profiling._profile import METRICS, Progress, default_table_path, engine_for, profile
 from tenuto.profiling._samples import SampleLog, Visit
 
-__all__ = ["Progress", "SampleLog", "Visit", "cells_of", "default_table_path", "engine_for", "profile"]
+__all__ = ["METRICS", "Progress", "SampleLog", "Visit", "cells_of", "default_table_path", "engine_for", "profile"]

@@ -28,14 +28,15 @@ N_RESAMPLES: Final = 200
 """Bootstrap samples for the uncertainty of a quantile."""
 
 PAUSE_S: Final = 0.02
-"""Before each timed inference, as between the inputs of a stream. Back to back is another world: caches stay warm and
-the threads of a pool stay on processors of their own (measured on a two-core virtual machine: 6.8 ms and 12.4).
-"""
+"""Before each timed inference, as between the inputs of a stream; back to back, caches and processors stay warm."""
 
 SETTLE_S: Final = 0.01
 """After a change of clock: boards take 1 to 8 ms until it is in force."""
 
 QUANTILES: Final = {"latency_ms": 0.5, "latency_p90_ms": 0.9, "latency_p99_ms": 0.99}
+
+METRICS: Final = (*QUANTILES, "accuracy_pct", "macs_m", "memory_mb")
+"""What a profile carries."""
 
 
 @dataclass(frozen=True, slots=True)

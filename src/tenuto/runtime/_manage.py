@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from tenuto.control import Policy, TenutoPolicy
 from tenuto.engines import Engine, OnnxRuntimeEngine
-from tenuto.errors import UsageError
+from tenuto.errors import UnknownMetricError, UsageError
 from tenuto.nets.package import NetworkPackage, open_package
 from tenuto.platforms import LinuxPlatform, Platform
 from tenuto.points import OperatingTable, read_table, write_table
-from tenuto.profiling import cells_of, default_table_path, engine_for, profile
+from tenuto.profiling import METRICS, cells_of, default_table_path, engine_for, profile
 from tenuto.requirements import Requirements
 from tenuto.runtime._clock import Clock, MonotonicClock
 from tenuto.runtime._manager import Manager
@@ -88,7 +88,14 @@ def manage(
     )
     package = network if isinstance(network, NetworkPackage) else open_package(network)
     platform = LinuxPlatform()
-    found = table if isinstance(table, OperatingTable) else _find_table(package, platform, table, batch=batch)
+    if isinstance(table, OperatingTable):
+        found = table
+    elif table is not None:
+        found = read_table(table)
+    else:
+        found = _kept_table(package, platform, batch=batch) or _measure_table(
+            package, platform, requirements, batch=batch
+        )
     check_table(found, package, batch=batch)
     return Session(package, platform, found, requirements, trace=None if trace is None else Path(trace))
 
@@ -225,14 +232,24 @@ def check_table(table: OperatingTable, package: NetworkPackage, *, batch: int) -
             )
 
 
-def _find_table(package: NetworkPackage, platform: Platform, path: str | Path | None, *, batch: int) -> OperatingTable:
-    if path is not None:
-        return read_table(path)
-    kept = default_table_path(package, platform, batch=batch)
-    if kept.exists():
-        table = read_table(kept)
-        if table.about.get("digest") == package.digest:
-            return table
+def _kept_table(package: NetworkPackage, platform: Platform, *, batch: int) -> OperatingTable | None:
+    """The profile that was made here before, if there is one of these very weights."""
+    path = default_table_path(package, platform, batch=batch)
+    table = read_table(path) if path.exists() else None
+    return table if table is not None and table.about.get("digest") == package.digest else None
+
+
+def _measure_table(
+    package: NetworkPackage, platform: Platform, requirements: Requirements, *, batch: int
+) -> OperatingTable:
+    """A quick profile, which is kept for the next time.
+
+    Raises:
+        UnknownMetricError: A requirement needs what no profile carries; nothing was measured.
+    """
+    for metric in (requirements.objective.metric, *(one.metric for one in requirements.constraints)):
+        if metric not in METRICS:
+            raise UnknownMetricError(metric, METRICS, where="a profile of this machine")
     _log.warning("no profile of %s on this machine yet: measuring for about %.0f s", package.name, QUICK_BUDGET_S)
     cells = cells_of((one.sub_network for one in package.sub_networks), platform.clusters)
     engine = engine_for(package, platform.clusters, max(cell.n_cores for cell in cells))
@@ -240,9 +257,10 @@ def _find_table(package: NetworkPackage, platform: Platform, path: str | Path | 
         table = profile(package, engine, platform, cells=cells, batch=batch, budget_s=QUICK_BUDGET_S)
     finally:
         engine.close()
+    path = default_table_path(package, platform, batch=batch)
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_table(table, kept)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(table, path)
     except OSError as error:
-        _log.warning("%s cannot be written (%s): the next start will measure again", kept, error.strerror)
+        _log.warning("%s cannot be written (%s): the next start will measure again", path, error.strerror)
     return table

@@ -98,7 +98,8 @@ class Manager:
         self._requirements = requirements
         self._deadline_ms = _deadline_ms(requirements)
         if self._record is not None:
-            self._record(Event(self.elapsed_s(), f"requirements: {_in_words(requirements)}"))
+            label = f"requirements: {_in_words(requirements)}"
+            self._record(Event(self.elapsed_s(), label, from_index=self._index, requirements=requirements))
 
     def __call__(self, frame: NDArray[Any], *, waited_ms: float = 0.0, labels: NDArray[Any] | None = None) -> Result:
         """Answer one input.

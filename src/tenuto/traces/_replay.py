@@ -1,5 +1,6 @@
 """Ask a policy again what it was asked."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -16,8 +17,8 @@ _State = TypeVar("_State")
 class Decides(Protocol[_State]):
     """The part of a policy that a replay needs: it is pure, so the same observations give the same decisions."""
 
-    def start(self, table: OperatingTable, requirements: Requirements) -> _State:
-        """The state before the first observation."""
+    def start(self, table: OperatingTable, requirements: Requirements, previous: _State | None = None) -> _State:
+        """The state before the first observation, or after a change of requirements."""
         ...
 
     def decide(self, state: _State, observation: Observation) -> tuple[Decision, _State]:
@@ -44,12 +45,15 @@ class Replayed:
 
 
 def replay(trace: Trace, policy: Decides[_State]) -> Iterator[Replayed]:
-    """Show a policy the observations of a trace, one after the other.
+    """Show a policy the observations of a trace, one after the other, and the changes of requirements between them.
 
     The same policy gives the same decisions. Another one tells what it would have said to what *this* stream saw: the
     latencies stay those of the points that were in force then.
     """
     state = policy.start(trace.header.table, trace.header.requirements)
+    changes = deque((event.from_index or 0, event.requirements) for event in trace.events if event.requirements)
     for step in trace.steps:
+        while changes and changes[0][0] <= step.index:
+            state = policy.start(trace.header.table, changes.popleft()[1], state)
         decision, state = policy.decide(state, step.observation)
         yield Replayed(step, decision)

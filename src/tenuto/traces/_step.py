@@ -72,11 +72,15 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         time_s: When, or when it began, in seconds since the stream started.
         label: What, such as `co-runner`.
         until_s: When it ended, for what lasts; None for what happens at once.
+        from_index: The first input after it, where that matters for a replay.
+        requirements: What had to hold from that input on, where it was a change of requirements.
     """
 
     time_s: float
     label: str
     until_s: float | None = None
+    from_index: int | None = None
+    requirements: Requirements | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
