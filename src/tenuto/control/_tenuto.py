@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile
+from tenuto.control._ceiling import OPEN
 from tenuto.control._plan import Plan
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
@@ -58,27 +59,22 @@ class TenutoPolicy:
 
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
         """Learn from the last inference, then choose."""
-        state = _learned(state, observation)
-        return state.plan.choose(state.beliefs, observation.waited_ms), state
-
-
-def _learned(state: TenutoState, observation: Observation) -> TenutoState:
-    plan, priors, beliefs = state.plan, state.priors, state.beliefs
-    row, latency_ms = observation.in_force, observation.latency_ms
-    if row is not None and latency_ms is not None:
-        cluster = plan.cluster_of[row]
-        learned = learn(
-            beliefs[cluster],
-            priors[cluster],
-            plan.latency_ms[row],
-            max(latency_ms, 1e-6),
-            plan.deadline_ms - observation.last_waited_ms,
-        )
-        beliefs = (*beliefs[:cluster], learned, *beliefs[cluster + 1 :])
-    load_pct = observation.readings.get("other_load_pct")
-    if load_pct is not None:
-        beliefs = tuple(look(belief, prior, load_pct) for belief, prior in zip(beliefs, priors, strict=True))
-    return state if beliefs is state.beliefs else TenutoState(plan, priors, beliefs)
+        plan, priors, beliefs = state.plan, state.priors, state.beliefs
+        row, latency_ms = observation.in_force, observation.latency_ms
+        if row is not None and latency_ms is not None:
+            cluster = plan.cluster_of[row]
+            available_ms = plan.deadline_ms - observation.last_waited_ms
+            belief = learn(beliefs[cluster], priors[cluster], plan.latency_ms[row], max(latency_ms, 1e-6), available_ms)
+            beliefs = (*beliefs[:cluster], belief, *beliefs[cluster + 1 :])
+        load_pct = observation.readings.get("other_load_pct")
+        if load_pct is not None:
+            for cluster, belief in enumerate(beliefs):
+                if belief.ceiling is not OPEN:
+                    seen = look(belief, priors[cluster], load_pct)
+                    beliefs = (*beliefs[:cluster], seen, *beliefs[cluster + 1 :])
+        if beliefs is not state.beliefs:
+            state = TenutoState(plan, priors, beliefs)
+        return plan.choose(beliefs, observation.waited_ms), state
 
 
 def _prior(plan: Plan, cluster: int) -> Prior:

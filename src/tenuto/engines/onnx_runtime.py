@@ -92,7 +92,8 @@ class OnnxRuntimeEngine:
         Raises:
             UsageError: Nothing was loaded, or the engine is closed.
         """
-        return self._in_force()[0]
+        current = self._current
+        return self._in_force()[0] if current is None else current[0]
 
     def load(self, sub_networks: Iterable[SubNetwork]) -> None:
         """Make sub-networks resident, and wait until they are; the first one ever loaded is active.

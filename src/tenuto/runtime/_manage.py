@@ -172,7 +172,8 @@ class Session:
 
     def __call__(self, frame: NDArray[Any], *, waited_ms: float = 0.0, labels: NDArray[Any] | None = None) -> Result:
         """Answer one input; see `Manager.__call__`."""
-        return self.manager(frame, waited_ms=waited_ms, labels=labels)
+        manager = self._manager or self.manager
+        return manager(frame, waited_ms=waited_ms, labels=labels)
 
     @property
     def manager(self) -> Manager:
