@@ -73,6 +73,7 @@ def figures_of(comparisons: list[Comparison]) -> dict[str, object]:
     return {
         "missed_under_co_runner_ours_over_largest": ours / largest if largest else None,
         "recovery_frames": [one["tenuto"]["recovery_frames"] for one in each],
+        "recovery_frames_fixed_smallest": [one["fixed-smallest"]["recovery_frames"] for one in each],
         "recovery_frames_level_step": [one["level-step"]["recovery_frames"] for one in each],
         "accuracy_margin_over_best_fixed_pct": margins,
         "best_fixed": [name for _, name in best],
