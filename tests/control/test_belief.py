@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile
+from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile, under
 from tenuto.control._ceiling import PATIENCE, UNSEEN_PATIENCE
 
 
@@ -97,6 +97,15 @@ def test_the_load_seen_after_a_failure_counts_as_its_cause() -> None:
 def test_the_shortest_work_stays_allowed_after_a_long_stall() -> None:
     belief = taught(begin(PRIOR), [450.0], median_ms=1.0)
     assert belief.ceiling_ms >= PRIOR.shortest_ms
+
+
+def test_a_ceiling_moves_with_the_deadline() -> None:
+    late = taught(begin(PRIOR), [24.0], median_ms=12.0, available_ms=15.0)
+    assert under(late, (15.0, 30.0)).ceiling_ms == pytest.approx(2 * late.ceiling_ms)
+    assert under(late, (15.0, math.inf)).ceiling_ms == math.inf
+    assert under(late, (15.0, 15.0)) is late
+    never_late = begin(PRIOR)
+    assert under(never_late, (math.inf, 15.0)) is never_late
 
 
 def test_being_late_without_a_choice_is_no_failure() -> None:

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, seen
+from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, scaled, seen
 
 OBSERVATION_VARIANCE: Final = 0.01
 """Of one ratio around its expectation: 10 % noise."""
@@ -182,6 +182,14 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float, ava
         ceiling,
         upper * min(doubt, MOST_DOUBT),
     )
+
+
+def under(belief: Belief, deadlines_ms: tuple[float, float]) -> Belief:
+    """The belief after the deadline changed from the first to the second; infinite where there is none."""
+    before_ms, now_ms = deadlines_ms
+    if belief.ceiling is OPEN or before_ms == now_ms:
+        return belief
+    return msgspec.structs.replace(belief, ceiling=scaled(belief.ceiling, now_ms / before_ms))
 
 
 def look(belief: Belief, prior: Prior, load_pct: float) -> Belief:

@@ -63,6 +63,13 @@ def lowered(ceiling: Ceiling, median_ms: float, latency_ms: float, available_ms:
     return Ceiling(min(ceiling.limit_ms, fitting_ms), patience, 0, ceiling.load_pct)
 
 
+def scaled(ceiling: Ceiling, factor: float) -> Ceiling:
+    """The ceiling under a deadline `factor` times as long: what would have fitted grows with it."""
+    if not 0 < factor < math.inf:
+        return OPEN
+    return Ceiling(ceiling.limit_ms * factor, ceiling.patience, ceiling.n_in_time, ceiling.load_pct)
+
+
 def raised(ceiling: Ceiling, longest_ms: float) -> Ceiling:
     """The ceiling after a work came in time."""
     if ceiling.limit_ms == math.inf:

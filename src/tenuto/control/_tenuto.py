@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile
+from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile, under
 from tenuto.control._ceiling import OPEN
 from tenuto.control._plan import Plan
 from tenuto.decisions import Decision, Observation
@@ -54,7 +54,8 @@ class TenutoPolicy:
         plan = Plan.of(table, requirements)
         priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
         if previous is not None and previous.plan.table is table:
-            return TenutoState(plan, priors, previous.beliefs)
+            deadlines_ms = previous.plan.deadline_ms, plan.deadline_ms
+            return TenutoState(plan, priors, tuple(under(belief, deadlines_ms) for belief in previous.beliefs))
         return TenutoState(plan, priors, tuple(begin(prior) for prior in priors))
 
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
