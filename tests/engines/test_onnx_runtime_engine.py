@@ -29,6 +29,11 @@ def _static(path: Path, frame: np.ndarray) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: frame})[0]
 
 
+def _n_turns(task: Path) -> int:
+    """How often a thread was given a processor."""
+    return int((task / "schedstat").read_text().split()[2])
+
+
 def _until_in_force(engine: OnnxRuntimeEngine, sub_network: SubNetwork) -> None:
     gives_up_at = time.monotonic() + 30
     while engine.activate(sub_network) != sub_network:
@@ -231,6 +236,33 @@ def test_the_pool_s_thread_runs_where_it_is_pinned(tiny_models: Models, tmp_path
             fresh = set(Path("/proc/self/task").iterdir()) - before
             places = [os.sched_getaffinity(int(one.name)) for one in fresh]
             assert time.monotonic() < gives_up_at
+
+
+def test_on_one_processor_the_caller_computes_alone(tmp_path: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("one core: there is nothing else")
+    package = open_package("fashion")
+    largest = package.sub_networks[-1].sub_network
+    before = set(Path("/proc/self/task").iterdir())
+    frame = np.zeros((16, *package.input_shape), dtype=np.float32)
+    with OnnxRuntimeEngine(package.models, input_shape=package.input_shape, n_threads=2, cache=tmp_path) as engine:
+        engine.load([largest])
+
+        def n_turns_of_the_pool() -> int:
+            engine.activate(largest)
+            fresh = set(Path("/proc/self/task").iterdir()) - before
+            n_before = sum(_n_turns(task) for task in fresh)
+            for _ in range(20):
+                engine.infer(frame)
+            return sum(_n_turns(task) for task in fresh) - n_before
+
+        assert n_turns_of_the_pool() > 0
+        os.sched_setaffinity(0, {min(allowed)})
+        try:
+            assert n_turns_of_the_pool() == 0
+        finally:
+            os.sched_setaffinity(0, allowed)
 
 
 def test_importing_the_engines_does_not_import_onnx_runtime() -> None:

@@ -1,21 +1,26 @@
 """Sub-networks in ONNX Runtime, on the CPU, with shared weights.
 
-Threads: with `n_threads` of 1 the caller's thread computes. With more, each resident sub-network has a pool of
-`n_threads - 1` threads that sleep while another sub-network runs. A thread that wakes from such a sleep is put on its
-waker's processor at first, and two threads on one compute no faster than one: in a stream with pauses two cores bring
-1.2 to 1.5 times the speed of one. With the pool pinned it is 1.75 times, so say `pool_cpus`.
+Threads: where the caller's thread may run on one processor only, it computes alone. Elsewhere, with `n_threads` above
+1, each resident sub-network has a pool of `n_threads - 1` threads that sleep while another sub-network runs. So each
+has two sessions: a pool that is confined to its caller's processor hands work to and fro for nothing, and waits for its
+turn at each hand-over if other programs want that processor, too.
+
+A thread that wakes from a pause is put on its waker's processor at first, and two threads on one compute no faster than
+one: in a stream with pauses two cores bring 1.2 to 1.5 times the speed of one. With the pool pinned it is 1.75 times,
+so say `pool_cpus`.
 ORT's one global pool instead would save 0.8 MB at ten sub-networks of two threads, but it spins and no session option
 stops it: on a busy two-core host it used 16 ms of CPU for an inference that takes 9 with pools of their own.
 """
 
 import contextlib
+import os
 import shutil
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +31,20 @@ from tenuto.errors import EngineError, UnknownNameError, UsageError
 from tenuto.points import SubNetwork
 
 
+class _Sessions(NamedTuple):
+    """A resident sub-network's: for one processor, and for more (the same one where a single thread computes)."""
+
+    alone: Session
+    pooled: Session
+
+    def fitting(self) -> Session:
+        """The one for as many processors as the caller's thread may run on now."""
+        is_pooled = self.pooled is not self.alone and len(os.sched_getaffinity(0)) > 1
+        return self.pooled if is_pooled else self.alone
+
+
 class OnnxRuntimeEngine:
-    """One session per resident sub-network, over one copy of the weights they share.
+    """Sessions for each resident sub-network, over one copy of the weights that all share.
 
     The first `load` on a machine optimises every model for it, and keeps the result in the cache.
 
@@ -36,7 +53,7 @@ class OnnxRuntimeEngine:
     Args:
         models: Each sub-network's portable ONNX file, of one network; one input and one output of float32.
         input_shape: Of one item, without the batch: (1, 28, 28).
-        n_threads: How many threads compute one inference, at least 1.
+        n_threads: How many threads compute one inference where there is more than one processor to run on, at least 1.
         pool_cpus: The processors to pin the pool's threads to, `n_threads - 1` of them; empty to leave them free.
         cache: Where the optimised models are kept; the user's cache folder if None.
 
@@ -74,7 +91,7 @@ class OnnxRuntimeEngine:
         self._optimised: OptimisedModels | None = None
         self._weights: NDArray[np.uint8] | None = None
         # Replaced, never changed in place: `activate` and `infer` read them without the lock.
-        self._sessions: Mapping[SubNetwork, Session] = {}
+        self._sessions: Mapping[SubNetwork, _Sessions] = {}
         self._current: tuple[SubNetwork, Session] | None = None
         self._opening: dict[SubNetwork, Future[None]] = {}
         self._opener: ThreadPoolExecutor | None = None
@@ -110,10 +127,10 @@ class OnnxRuntimeEngine:
             self._open(sub_network)
             with self._lock:
                 if self._current is None and not self._is_closed:
-                    self._current = (sub_network, self._sessions[sub_network])
+                    self._current = (sub_network, self._sessions[sub_network].fitting())
 
     def activate(self, sub_network: SubNetwork) -> SubNetwork:
-        """Ask for a sub-network; a resident one is in force at once.
+        """Ask for a sub-network; a resident one is in force at once, with as many threads as there are processors now.
 
         Another is opened in the background while the active one goes on serving; ask again to see whether it is there.
         With nothing active yet there is nothing to go on serving, so it is loaded here and now.
@@ -126,9 +143,9 @@ class OnnxRuntimeEngine:
             EngineError: Opening it in the background failed; asking once more tries again.
             UsageError: The engine is closed.
         """
-        session = self._sessions.get(sub_network)
-        if session is not None:
-            self._current = (sub_network, session)
+        sessions = self._sessions.get(sub_network)
+        if sessions is not None:
+            self._current = (sub_network, sessions.fitting())
             return sub_network
         self._check_known(sub_network)
         if self._current is None:
@@ -197,16 +214,26 @@ class OnnxRuntimeEngine:
             if self._weights is None:
                 self._weights = map_weights(self._optimised.weights)
             path = self._optimised.paths[self._file_names[sub_network]]
-            session = open_session(path, self._weights, n_threads=self._n_threads, pool_cpus=self._pool_cpus)
-            try:
-                # A session's first run is the slow one; one item is enough to have it behind us.
-                session.run(session.output_names, {session.input_name: np.zeros((1, *self._input_shape), np.float32)})
-            except Exception as error:  # ORT's exceptions share no base class
-                raise EngineError(
-                    f"{sub_network.name} does not run on float32 {(1, *self._input_shape)}: {error}; check input_shape"
-                ) from error
+            alone = self._opened(sub_network, path, self._weights, n_threads=1)
+            pooled = (
+                alone
+                if self._n_threads == 1
+                else self._opened(sub_network, path, self._weights, n_threads=self._n_threads)
+            )
             with self._lock:
-                self._sessions = {**self._sessions, sub_network: session}
+                self._sessions = {**self._sessions, sub_network: _Sessions(alone, pooled)}
+
+    def _opened(self, sub_network: SubNetwork, path: Path, weights: NDArray[np.uint8], *, n_threads: int) -> Session:
+        pool_cpus = self._pool_cpus if n_threads > 1 else ()
+        session = open_session(path, weights, n_threads=n_threads, pool_cpus=pool_cpus)
+        try:
+            # A session's first run is the slow one; one item is enough to have it behind us.
+            session.run(session.output_names, {session.input_name: np.zeros((1, *self._input_shape), np.float32)})
+        except Exception as error:  # ORT's exceptions share no base class
+            raise EngineError(
+                f"{sub_network.name} does not run on float32 {(1, *self._input_shape)}: {error}; check input_shape"
+            ) from error
+        return session
 
     def _in_force(self) -> tuple[SubNetwork, Session]:
         current = self._current
