@@ -1,13 +1,13 @@
-"""What is believed of a cluster: how slow it is now, how sure that is, and what is not to be tried again yet.
+"""What is believed of the works of a place: how slow they are now, and how sure that is.
 
-Three estimates, each for one thing that the others cannot do:
+A place is a cluster, with one core or with several: a work of several threads is late when any of them is, so other
+programs hurt it otherwise than a work that computes alone. Two estimates, each for what the other cannot do:
 
 * **slowdown**: latency / profiled median. The scalar Kalman filter of ALERT (Wan et al., 2020, section 3.3): steady
-  while ratios look as before, and thrown open by one that does not.
+  while ratios look as before, and thrown open by a second one in a row that does not. A single one may be a stall.
 * **spread**: between which ratios of latency to expectation the next one lies. Both ends are quantile trackers
   (Angelopoulos, Candès, Tibshirani, Conformal PID Control, 2023, equation 4), so "at most so many late" needs no
   Gaussian, and no window of the past to be kept and sorted.
-* **ceiling**: works that are not to be tried again yet (see `_ceiling`).
 
 A decision comes right after an inference has emptied the caches, where every object touched costs more than the
 arithmetic done on it: so a belief is a few numbers, and no logarithms.
@@ -17,8 +17,6 @@ import math
 from typing import Final
 
 import msgspec
-
-from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, scaled, seen
 
 OBSERVATION_VARIANCE: Final = 0.01
 """Of one ratio around its expectation: 10 % noise."""
@@ -31,9 +29,6 @@ JUMP_MEMORY: Final = 0.3
 
 LARGEST_JUMP: Final = 3.0
 """A ratio this far above the expectation throws the filter open entirely; further ones need no more."""
-
-PROMISED: Final = 1 + 1e-9
-"""Rounding's due when a promise is compared with what was available."""
 
 LEAST_SHARE: Final = 1e-4
 """The upper quantile is tracked at this share at least."""
@@ -54,11 +49,12 @@ MOST_DOUBT: Final = 4.0
 """After a jump the margin grows by this factor at most: further down there is rarely anything to choose."""
 
 REPEATED_WITHIN: Final = 20
-"""A surprise within so many inferences of another is no accident: the spread then opens to it, not by a step alone."""
+"""A surprise within so many inferences of another, but not right after it, is no accident and no slowdown: the spread
+then opens to it, not by a step alone."""
 
 
 class Belief(msgspec.Struct, frozen=True, gc=False):
-    """What is believed of one cluster. A *ratio* is latency / (profiled median x slowdown).
+    """What is believed of one place. A *ratio* is latency / (profiled median x slowdown).
 
     Attributes:
         slowdown: Latency now / latency in the profile.
@@ -67,7 +63,6 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
         lower: The ratio that few fall below.
         upper: The ratio that the miss budget's share is expected to exceed.
         since_surprise: Inferences since the last surprise.
-        ceiling: What is not to be tried now.
         margin: What to multiply median x slowdown by to get a latency that can be promised, from all of the above.
     """
 
@@ -77,13 +72,7 @@ class Belief(msgspec.Struct, frozen=True, gc=False):
     lower: float
     upper: float
     since_surprise: int
-    ceiling: Ceiling
     margin: float
-
-    @property
-    def ceiling_ms(self) -> float:
-        """Points with a longer profiled latency are not to be tried now."""
-        return self.ceiling.limit_ms
 
 
 class Prior(msgspec.Struct, frozen=True):
@@ -94,16 +83,12 @@ class Prior(msgspec.Struct, frozen=True):
         upper: A quiet machine's ratio that a share of `miss_share` exceeds.
         miss_share: The miss budget, 0 to 1, and `LEAST_SHARE` at least.
         normal_quantile: The standard normal's at 1 - miss_share; for just after a jump, when the spread says nothing.
-        shortest_ms: The shortest profiled latency of the cluster.
-        longest_ms: The longest.
     """
 
     lower: float
     upper: float
     miss_share: float
     normal_quantile: float
-    shortest_ms: float
-    longest_ms: float
 
 
 def spread_of_profile(p90_ratio: float, p99_ratio: float, miss_share: float) -> tuple[float, float]:
@@ -128,12 +113,11 @@ def begin(prior: Prior) -> Belief:
         lower=prior.lower,
         upper=prior.upper,
         since_surprise=REPEATED_WITHIN,
-        ceiling=OPEN,
         margin=prior.upper,
     )
 
 
-def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float, available_ms: float) -> Belief:
+def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> Belief:
     """Learn from one inference.
 
     Args:
@@ -141,62 +125,39 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float, ava
         prior: Where the belief started.
         median_ms: The profiled latency of the point that was in force, above 0.
         latency_ms: What it took, above 0.
-        available_ms: What it had; infinite without a deadline.
     """
-    expected_ms = median_ms * belief.slowdown
-    ceiling = belief.ceiling
-    if latency_ms > available_ms:
-        # Unless it was known to be too long, for want of anything shorter: that it was late teaches nothing.
-        if expected_ms * belief.margin <= available_ms * PROMISED:
-            ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, prior.shortest_ms)
-    elif ceiling is not OPEN:
-        ceiling = raised(ceiling, prior.longest_ms)
-
-    ratio = latency_ms / expected_ms
-    lower, upper, since_surprise = belief.lower, belief.upper, belief.since_surprise
-    jump = 0.0
-    if ratio > upper + SLACK or ratio < lower - SLACK:
-        jump = min(ratio - 1, LARGEST_JUMP) ** 2
-    step = STEP * max(upper - lower, LEAST_SPREAD)
-    is_repeated = jump > 0 and since_surprise < REPEATED_WITHIN
-    if ratio > upper:
-        upper += (max(step, STEP * (ratio - upper)) if is_repeated else step) * (1 - prior.miss_share)
-    else:
-        upper = max(upper - step * prior.miss_share, 1.0)
-    if ratio < lower:
-        lower -= min(step, STEP * lower) * (1 - LOWER_SHARE)
-    else:
-        lower = min(lower + step * LOWER_SHARE, 1.0)
-
+    slowdown, lower, upper = belief.slowdown, belief.lower, belief.upper
+    ratio = latency_ms / (median_ms * slowdown)
+    is_surprise = ratio > upper + SLACK or ratio < lower - SLACK
+    jump = min(ratio - 1, LARGEST_JUMP) ** 2 if is_surprise else 0.0
+    is_jump = is_surprise and belief.since_surprise == 0
     jump_variance = JUMP_MEMORY * belief.jump_variance + (1 - JUMP_MEMORY) * jump
-    predicted = belief.variance + DRIFT_VARIANCE + max(jump, jump_variance)
-    gain = predicted / (predicted + OBSERVATION_VARIANCE)
+    variance = belief.variance + DRIFT_VARIANCE
+    if is_jump or not is_surprise:
+        predicted = variance + max(jump, jump_variance) if is_jump else variance
+        gain = predicted / (predicted + OBSERVATION_VARIANCE)
+        slowdown *= 1 + gain * (ratio - 1)
+        variance = (1 - gain) * predicted
+
+    if not is_jump:  # which the slowdown explains
+        step = STEP * max(upper - lower, LEAST_SPREAD)
+        if ratio > upper:
+            is_repeated = is_surprise and belief.since_surprise < REPEATED_WITHIN
+            upper += (max(step, STEP * (ratio - upper)) if is_repeated else step) * (1 - prior.miss_share)
+        else:
+            upper = max(upper - step * prior.miss_share, 1.0)
+        if ratio < lower:
+            lower -= min(step, STEP * lower) * (1 - LOWER_SHARE)
+        else:
+            lower = min(lower + step * LOWER_SHARE, 1.0)
+
     doubt = 1 + prior.normal_quantile * math.sqrt(jump_variance)
     return Belief(
-        belief.slowdown * (1 + gain * (ratio - 1)),
-        (1 - gain) * predicted,
+        slowdown,
+        variance,
         jump_variance,
         lower,
         upper,
-        0 if jump else since_surprise + 1,
-        ceiling,
+        0 if is_surprise else belief.since_surprise + 1,
         upper * min(doubt, MOST_DOUBT),
     )
-
-
-def under(belief: Belief, deadlines_ms: tuple[float, float]) -> Belief:
-    """The belief after the deadline changed from the first to the second; infinite where there is none."""
-    before_ms, now_ms = deadlines_ms
-    if belief.ceiling is OPEN or before_ms == now_ms:
-        return belief
-    return msgspec.structs.replace(belief, ceiling=scaled(belief.ceiling, now_ms / before_ms))
-
-
-def look(belief: Belief, prior: Prior, load_pct: float) -> Belief:
-    """The belief after a look at the load of other programs: void if what was learned was learned under much more."""
-    if belief.ceiling is OPEN:
-        return belief
-    ceiling = seen(belief.ceiling, load_pct)
-    if ceiling is None:
-        return begin(prior)
-    return belief if ceiling is belief.ceiling else msgspec.structs.replace(belief, ceiling=ceiling)

@@ -2,8 +2,8 @@
 
 A work that is short enough slips between a co-runner's time slices and looks undisturbed, so the calm of a small
 network says nothing about a large one. After a miss longer works are left alone. The ceiling rises step by step while
-nothing is late, more patiently after each failure, and goes at once when the load of other programs does: the additive
-increase and multiplicative decrease of congestion control (Chiu and Jain, 1989), turned to the length of works.
+nothing is late, and more patiently after each failure: the additive increase and multiplicative decrease of congestion
+control (Chiu and Jain, 1989), turned to the length of works.
 """
 
 import math
@@ -19,13 +19,13 @@ STEP: Final = 1.4
 """The ceiling rises by this factor: about one step of a ladder of ten."""
 
 IDLE_STEP: Final = 2.0
-"""The same when no other program was seen to be busy since the failure: then it was an accident."""
+"""The same when no other program is busy: then it was an accident."""
 
-LOAD_DROP_PCT: Final = 30.0
-"""Other programs are busy above this, and a fall of their load by so much voids what was learned under it."""
+BUSY_PCT: Final = 30.0
+"""Other programs are busy above this load."""
 
 BUSY_PATIENCE: Final = 8
-"""While the load under which a work failed persists, the ceiling takes this many times longer to rise."""
+"""While other programs are busy, the ceiling takes this many times longer to rise."""
 
 UNSEEN_PATIENCE: Final = 3
 """The same where the load of other programs cannot be read."""
@@ -38,13 +38,11 @@ class Ceiling(msgspec.Struct, frozen=True, gc=False):
         limit_ms: Longest profiled latency to try; infinite when nothing was late for long.
         patience: Inferences in time before it rises.
         n_in_time: Inferences in time since it was set or raised.
-        load_pct: Highest load of other programs since the last failure, if it can be read.
     """
 
     limit_ms: float = math.inf
     patience: int = PATIENCE
     n_in_time: int = 0
-    load_pct: float | None = None
 
 
 OPEN: Final = Ceiling()
@@ -54,40 +52,29 @@ OPEN: Final = Ceiling()
 def lowered(ceiling: Ceiling, median_ms: float, latency_ms: float, available_ms: float, shortest_ms: float) -> Ceiling:
     """The ceiling after a work came late: half of what would have fitted, for the slowdown may still be rising.
 
-    The cluster's shortest work always stays allowed: below it there is nothing to retreat to.
+    Works up to `shortest_ms` always stay allowed: below it there is nothing to retreat to.
     """
     fitting_ms = max(median_ms * available_ms / latency_ms / 2, shortest_ms)
     if ceiling.limit_ms == math.inf:
-        return Ceiling(fitting_ms, PATIENCE, 0, None)
-    patience = min(2 * ceiling.patience, MAX_PATIENCE)
-    return Ceiling(min(ceiling.limit_ms, fitting_ms), patience, 0, ceiling.load_pct)
+        return Ceiling(fitting_ms)
+    return Ceiling(min(ceiling.limit_ms, fitting_ms), min(2 * ceiling.patience, MAX_PATIENCE))
+
+
+def raised(ceiling: Ceiling, longest_ms: float, load_pct: float | None) -> Ceiling:
+    """The ceiling after a work came in time, while other programs' load is `load_pct` (None if it cannot be read)."""
+    if ceiling.limit_ms == math.inf:
+        return ceiling
+    n_in_time = ceiling.n_in_time + 1
+    is_idle = load_pct is not None and load_pct <= BUSY_PCT
+    waiting = UNSEEN_PATIENCE if load_pct is None else 1 if is_idle else BUSY_PATIENCE
+    if n_in_time < ceiling.patience * waiting:
+        return Ceiling(ceiling.limit_ms, ceiling.patience, n_in_time)
+    limit_ms = ceiling.limit_ms * (IDLE_STEP if is_idle else STEP)
+    return OPEN if limit_ms >= longest_ms else Ceiling(limit_ms, ceiling.patience)
 
 
 def scaled(ceiling: Ceiling, factor: float) -> Ceiling:
     """The ceiling under a deadline `factor` times as long: what would have fitted grows with it."""
-    if not 0 < factor < math.inf:
+    if ceiling.limit_ms == math.inf or not 0 < factor < math.inf:
         return OPEN
-    return Ceiling(ceiling.limit_ms * factor, ceiling.patience, ceiling.n_in_time, ceiling.load_pct)
-
-
-def raised(ceiling: Ceiling, longest_ms: float) -> Ceiling:
-    """The ceiling after a work came in time."""
-    if ceiling.limit_ms == math.inf:
-        return ceiling
-    n_in_time = ceiling.n_in_time + 1
-    is_idle = ceiling.load_pct is not None and ceiling.load_pct <= LOAD_DROP_PCT
-    waiting = UNSEEN_PATIENCE if ceiling.load_pct is None else 1 if is_idle else BUSY_PATIENCE
-    if n_in_time < ceiling.patience * waiting:
-        return Ceiling(ceiling.limit_ms, ceiling.patience, n_in_time, ceiling.load_pct)
-    limit_ms = ceiling.limit_ms * (IDLE_STEP if is_idle else STEP)
-    return OPEN if limit_ms >= longest_ms else Ceiling(limit_ms, ceiling.patience, 0, ceiling.load_pct)
-
-
-def seen(ceiling: Ceiling, load_pct: float) -> Ceiling | None:
-    """The ceiling after a look at the load of other programs; None if that fell: what was learned is void."""
-    if ceiling.limit_ms == math.inf:
-        return ceiling
-    highest = ceiling.load_pct
-    if highest is None or load_pct > highest:
-        return Ceiling(ceiling.limit_ms, ceiling.patience, ceiling.n_in_time, load_pct)
-    return None if load_pct <= highest - LOAD_DROP_PCT else ceiling
+    return Ceiling(ceiling.limit_ms * factor, ceiling.patience, ceiling.n_in_time)

@@ -22,7 +22,7 @@ from tenuto.requirements import Constraint, Requirements
 from tenuto.units import QUANTITIES, show, show_frequency
 
 SCALED = frozenset({"latency_ms", "energy_mj"})
-"""The metrics that grow with a cluster's slowdown; the others stay as profiled."""
+"""The metrics that grow with a slowdown; the others stay as profiled."""
 
 NO_REASON = Reason()
 
@@ -33,7 +33,7 @@ _NOTHING: Final[_Found] = (-1, -1, -1)
 
 
 class Allowance(Protocol):
-    """What a policy believes of one cluster now."""
+    """What a policy believes of one place now."""
 
     @property
     def slowdown(self) -> float:
@@ -60,7 +60,7 @@ class Level:
         names: Their metrics.
         deadline_holds: Whether the latency constraint is still kept.
         energy_bound_mj: The energy constraint still kept, or None.
-        fronts: One per cluster; None where no point keeps the constraints that slowdown does not touch.
+        fronts: One per place; None where no point keeps the constraints that slowdown does not touch.
     """
 
     given_up: tuple[Constraint, ...]
@@ -80,7 +80,8 @@ class Plan:
         deadline_ms: The latency bound; infinite if there is none.
         miss_share: The share of inferences that may be late, 0 to 1.
         latency_ms: Profiled median latency of each row.
-        cluster_of: Each row's index in `table.clusters`.
+        place_of: Each row's index in `places`.
+        places: What there are beliefs of: a cluster (its index in the table) with one core, or with several (True).
     """
 
     table: OperatingTable
@@ -88,7 +89,8 @@ class Plan:
     deadline_ms: float
     miss_share: float
     latency_ms: tuple[float, ...]
-    cluster_of: tuple[int, ...]
+    place_of: tuple[int, ...]
+    places: tuple[tuple[int, bool], ...]
     _levels: tuple[Level, ...]
     _static_reason: Reason
     _cost: tuple[float, ...]
@@ -105,8 +107,10 @@ class Plan:
         latency_ms = table.column("latency_ms").value
         cost = _cost(table, requirements.objective.metric)
         ordered = requirements.constraints
+        keys, place_of = np.unique(2 * table.cluster_index + (table.n_cores > 1), return_inverse=True)
+        rows_of = [np.flatnonzero(place_of == place) for place in range(len(keys))]
         levels = tuple(
-            _level(table, ordered[: len(ordered) - n], ordered[len(ordered) - n :], cost)
+            _level(table, rows_of, ordered[: len(ordered) - n], ordered[len(ordered) - n :], cost)
             for n in range(len(ordered) + 1)
         )
         if not any(levels[-1].fronts):
@@ -119,7 +123,8 @@ class Plan:
             math.inf if deadline is None else deadline.bound,
             0.0 if deadline is None else deadline.miss_pct / 100,
             tuple(latency_ms.tolist()),
-            tuple(table.cluster_index.tolist()),
+            tuple(place_of.tolist()),
+            tuple((int(key) // 2, key % 2 == 1) for key in keys.tolist()),
             levels,
             _static_reason(table, requirements, cost),
             tuple(cost.tolist()),
@@ -127,7 +132,7 @@ class Plan:
         )
 
     def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Decision:
-        """The best row under what is believed of each cluster (in the table's order).
+        """The best row under what is believed of each place (in the order of `places`).
 
         Model:
             A point's latency counts as profiled median x slowdown x margin and its energy as profiled x slowdown.
@@ -136,7 +141,7 @@ class Plan:
         for level in self._levels:
             row, runner_up, excluded = self._best(level, allowances, available_ms)
             if row >= 0:
-                allowance = allowances[self.cluster_of[row]]
+                allowance = allowances[self.place_of[row]]
                 slowdown, margin = allowance.slowdown, allowance.margin
                 second = runner_up if runner_up >= 0 else None
                 if excluded >= 0:
@@ -149,8 +154,9 @@ class Plan:
         raise AssertionError("the last level keeps every point that has figures")
 
     def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
-        """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""
+        """The best row of all places, the second-best, and what the deadline keeps out of the best one's place."""
         best = second = excluded = -1
+        best_ms = math.inf
         best_key: Any = None
         second_key: Any = None
         for front, allowance in zip(level.fronts, allowances, strict=True):
@@ -160,9 +166,11 @@ class Plan:
             if row < 0:
                 continue
             key = self._key(level, row, allowance, available_ms)
-            if best < 0 or key < best_key:
+            promised_ms = self.latency_ms[row] * allowance.slowdown * allowance.margin
+            # Of equals the one that is sooner done.
+            if best < 0 or key < best_key or (key == best_key and promised_ms < best_ms):
                 second, second_key = best, best_key
-                best, best_key, excluded = row, key, longer
+                best, best_key, best_ms, excluded = row, key, promised_ms, longer
             else:
                 candidate = row
             if candidate >= 0:
@@ -179,7 +187,7 @@ class Plan:
         return Reason(static.binding, runner_up, static.excluded, static.relaxed_bound, static.gain)
 
     def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> Any:
-        """What to minimise across clusters: violations, the most important first, then the objective."""
+        """What to minimise across places: violations, the most important first, then the objective."""
         cost = self._cost[row] * allowance.slowdown if self._is_cost_scaled else self._cost[row]
         if not level.given_up:
             return cost
@@ -197,7 +205,7 @@ class Plan:
 
 
 def _within(level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
-    """What one cluster has."""
+    """What one place has."""
     if level.deadline_holds:
         limit_ms = available_ms / (allowance.slowdown * allowance.margin)
         ceiling_ms = allowance.ceiling_ms
@@ -225,8 +233,13 @@ def _violation(constraint: Constraint, figure: float, available_ms: float) -> fl
 
 
 def _level(
-    table: OperatingTable, kept: Sequence[Constraint], given_up: Sequence[Constraint], cost: NDArray[np.float64]
+    table: OperatingTable,
+    rows_of: Sequence[NDArray[np.intp]],
+    kept: Sequence[Constraint],
+    given_up: Sequence[Constraint],
+    cost: NDArray[np.float64],
 ) -> Level:
+    """`rows_of` each place."""
     latency_ms = table.column("latency_ms").value
     energy_bound = next((c.bound for c in kept if c.metric == "energy_mj"), None)
     allowed = ~np.isnan(latency_ms) & ~np.isnan(cost) & _keeps_static(table, kept)
@@ -234,8 +247,8 @@ def _level(
         allowed &= ~np.isnan(table.column("energy_mj").value)
     rank = _rank(table, given_up, cost)
     fronts: list[Front | BoundedFront | None] = []
-    for cluster in range(len(table.clusters)):
-        rows = np.flatnonzero(allowed & (table.cluster_index == cluster))
+    for place_rows in rows_of:
+        rows = place_rows[allowed[place_rows]]
         if not len(rows):
             fronts.append(None)
         elif energy_bound is None:

@@ -1,6 +1,7 @@
 """Our policy."""
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -8,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, look, spread_of_profile, under
-from tenuto.control._ceiling import OPEN
+from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, spread_of_profile
+from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, scaled
 from tenuto.control._plan import Plan
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
@@ -19,13 +20,41 @@ ASSUMED_P90_RATIO = 1.05
 ASSUMED_P99_RATIO = 1.15
 """Quantiles over the median, where a table does not carry them."""
 
+LOAD_DROP_PCT = 30.0
+"""A fall of other programs' load by so much voids what was learned before it."""
+
+PROMISED = 1 + 1e-9
+"""Rounding's due when a promise is compared with what was available."""
+
+
+class Allowed(msgspec.Struct, frozen=True, gc=False):
+    """What a plan is told of one place."""
+
+    slowdown: float
+    margin: float
+    ceiling_ms: float
+
 
 class TenutoState(msgspec.Struct, frozen=True):
-    """A plan, and a belief for each of its clusters."""
+    """A plan, and what is believed.
+
+    Attributes:
+        plan: The table and the requirements, prepared.
+        priors: Where each place's belief starts.
+        extents: Each cluster's works, profiled: the longest of its places' shortest, and the longest.
+        beliefs: One per place.
+        ceilings: One per cluster: what one of its places teaches of long works holds for the others.
+        busiest_pct: Highest load of other programs since the beliefs began; None where it cannot be read.
+        allowed: What follows from beliefs and ceilings, one per place.
+    """
 
     plan: Plan
     priors: tuple[Prior, ...]
+    extents: tuple[tuple[float, float], ...]
     beliefs: tuple[Belief, ...]
+    ceilings: tuple[Ceiling, ...]
+    busiest_pct: float | None
+    allowed: tuple[Allowed, ...]
 
 
 class TenutoPolicy:
@@ -52,35 +81,88 @@ class TenutoPolicy:
     ) -> TenutoState:
         """Prepare the fronts; a belief so far is kept when only requirements change."""
         plan = Plan.of(table, requirements)
-        priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
-        if previous is not None and previous.plan.table is table:
-            deadlines_ms = previous.plan.deadline_ms, plan.deadline_ms
-            return TenutoState(plan, priors, tuple(under(belief, deadlines_ms) for belief in previous.beliefs))
-        return TenutoState(plan, priors, tuple(begin(prior) for prior in priors))
+        priors = tuple(_prior(plan, place) for place in range(len(plan.places)))
+        extents = tuple(_extent(plan, cluster) for cluster in range(len(table.clusters)))
+        if previous is None or previous.plan.table is not table:
+            return _fresh(plan, priors, extents, None)
+        factor = plan.deadline_ms / previous.plan.deadline_ms
+        ceilings = tuple(scaled(ceiling, factor) for ceiling in previous.ceilings)
+        allowed = _allowed(plan, previous.beliefs, ceilings)
+        return TenutoState(plan, priors, extents, previous.beliefs, ceilings, previous.busiest_pct, allowed)
 
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
         """Learn from the last inference, then choose."""
-        plan, priors, beliefs = state.plan, state.priors, state.beliefs
-        row, latency_ms = observation.in_force, observation.latency_ms
-        if row is not None and latency_ms is not None:
-            cluster = plan.cluster_of[row]
+        plan, load_pct = state.plan, observation.readings.get("other_load_pct")
+        if observation.in_force is not None and observation.latency_ms is not None:
             available_ms = plan.deadline_ms - observation.last_waited_ms
-            belief = learn(beliefs[cluster], priors[cluster], plan.latency_ms[row], max(latency_ms, 1e-6), available_ms)
-            beliefs = (*beliefs[:cluster], belief, *beliefs[cluster + 1 :])
-        load_pct = observation.readings.get("other_load_pct")
-        if load_pct is not None:
-            for cluster, belief in enumerate(beliefs):
-                if belief.ceiling is not OPEN:
-                    seen = look(belief, priors[cluster], load_pct)
-                    beliefs = (*beliefs[:cluster], seen, *beliefs[cluster + 1 :])
-        if beliefs is not state.beliefs:
-            state = TenutoState(plan, priors, beliefs)
-        return plan.choose(beliefs, observation.waited_ms), state
+            state = _learned(state, observation.in_force, max(observation.latency_ms, 1e-6), available_ms, load_pct)
+        if load_pct is not None and load_pct != state.busiest_pct:
+            state = _looked(state, load_pct)
+        return plan.choose(state.allowed, observation.waited_ms), state
 
 
-def _prior(plan: Plan, cluster: int) -> Prior:
-    rows = np.flatnonzero(plan.table.cluster_index == cluster)
-    latency_ms = plan.table.column("latency_ms").value[rows]
+def _fresh(
+    plan: Plan, priors: tuple[Prior, ...], extents: tuple[tuple[float, float], ...], load_pct: float | None
+) -> TenutoState:
+    """The state before any inference: the profile holds."""
+    beliefs, ceilings = tuple(begin(prior) for prior in priors), (OPEN,) * len(extents)
+    return TenutoState(plan, priors, extents, beliefs, ceilings, load_pct, _allowed(plan, beliefs, ceilings))
+
+
+def _allowed(plan: Plan, beliefs: Sequence[Belief], ceilings: Sequence[Ceiling]) -> tuple[Allowed, ...]:
+    return tuple(
+        Allowed(belief.slowdown, belief.margin, ceilings[cluster].limit_ms)
+        for (cluster, _), belief in zip(plan.places, beliefs, strict=True)
+    )
+
+
+def _learned(
+    state: TenutoState, row: int, latency_ms: float, available_ms: float, load_pct: float | None
+) -> TenutoState:
+    """The state after an inference."""
+    plan, beliefs, ceilings, allowed = state.plan, state.beliefs, state.ceilings, state.allowed
+    place, median_ms = plan.place_of[row], plan.latency_ms[row]
+    cluster = plan.places[place][0]
+    before, ceiling = allowed[place], ceilings[cluster]
+    if latency_ms > available_ms:
+        # Unless it was known to be too long, for want of anything shorter: that it was late teaches nothing.
+        if median_ms * before.slowdown * before.margin <= available_ms * PROMISED:
+            ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, state.extents[cluster][0])
+    elif ceiling is not OPEN:
+        ceiling = raised(ceiling, state.extents[cluster][1], load_pct)
+    belief = learn(beliefs[place], state.priors[place], median_ms, latency_ms)
+    beliefs = (*beliefs[:place], belief, *beliefs[place + 1 :])
+    if ceiling.limit_ms == before.ceiling_ms:
+        now = Allowed(belief.slowdown, belief.margin, ceiling.limit_ms)
+        allowed = (*allowed[:place], now, *allowed[place + 1 :])
+        if ceiling is not ceilings[cluster]:
+            ceilings = (*ceilings[:cluster], ceiling, *ceilings[cluster + 1 :])
+    else:
+        ceilings = (*ceilings[:cluster], ceiling, *ceilings[cluster + 1 :])
+        allowed = _allowed(plan, beliefs, ceilings)
+    return TenutoState(plan, state.priors, state.extents, beliefs, ceilings, state.busiest_pct, allowed)
+
+
+def _looked(state: TenutoState, load_pct: float) -> TenutoState:
+    """The state after a look at the load of other programs: afresh if what was learned was learned under much more."""
+    if state.busiest_pct is None or load_pct > state.busiest_pct:
+        return msgspec.structs.replace(state, busiest_pct=load_pct)
+    if load_pct > state.busiest_pct - LOAD_DROP_PCT:
+        return state
+    return _fresh(state.plan, state.priors, state.extents, load_pct)
+
+
+def _extent(plan: Plan, cluster: int) -> tuple[float, float]:
+    """Of a cluster's profiled latencies, the longest of its places' shortest, and the longest."""
+    latency_ms, place_of = plan.table.column("latency_ms").value, np.array(plan.place_of)
+    places = [place for place, (of, _) in enumerate(plan.places) if of == cluster]
+    known = [latency_ms[(place_of == place) & np.isfinite(latency_ms)] for place in places]
+    shortest_ms = max((float(each.min()) for each in known if len(each)), default=math.inf)
+    return shortest_ms, max((float(each.max()) for each in known if len(each)), default=0.0)
+
+
+def _prior(plan: Plan, place: int) -> Prior:
+    rows = np.flatnonzero(np.array(plan.place_of) == place)
     p90_ratio = _typical_ratio(plan.table, "latency_p90_ms", rows, assumed=ASSUMED_P90_RATIO)
     p99_ratio = _typical_ratio(plan.table, "latency_p99_ms", rows, assumed=ASSUMED_P99_RATIO)
     miss_share = max(plan.miss_share, LEAST_SHARE)
@@ -88,8 +170,6 @@ def _prior(plan: Plan, cluster: int) -> Prior:
         *spread_of_profile(p90_ratio, p99_ratio, miss_share),
         miss_share,
         NormalDist().inv_cdf(1 - min(miss_share, 0.5)),
-        float(np.nanmin(latency_ms, initial=math.inf)),
-        float(np.nanmax(latency_ms, initial=0.0)),
     )
 
 
