@@ -11,7 +11,7 @@ from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, spr
 
 
 def prior_for(miss_share: float) -> Prior:
-    return Prior(*spread_of_profile(1.05, 1.15, miss_share), miss_share, 2.33)
+    return Prior(*spread_of_profile(1.05, 1.15, miss_share), miss_share, 2.33, 1.0, 12.0)
 
 
 PRIOR = prior_for(0.01)

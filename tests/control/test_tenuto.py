@@ -15,15 +15,14 @@ SHORT, MIDDLE, LONG = 0, 1, 2
 PROFILED_MS = (2.0, 4.0, 12.0)
 
 
-def table(*, n_cores: tuple[int, ...] = (1,)) -> OperatingTable:
-    """Three sub-networks on one cluster; with more cores, rows of the same latencies follow."""
+def table() -> OperatingTable:
+    """Three sub-networks on one core."""
     return OperatingTable.from_points(
         [
             OperatingPoint(
-                Configuration(SubNetwork("toy", (("depth", (index,)),)), "cpu", n),
+                Configuration(SubNetwork("toy", (("depth", (index,)),)), "cpu", 1),
                 {"latency_ms": Estimate(ms, "assumed"), "accuracy_pct": Estimate(80.0 + index, "assumed")},
             )
-            for n in n_cores
             for index, ms in enumerate(PROFILED_MS)
         ]
     )
@@ -32,8 +31,8 @@ def table(*, n_cores: tuple[int, ...] = (1,)) -> OperatingTable:
 class Stream:
     """A policy at work."""
 
-    def __init__(self, deadline_ms: float = 15.0, *, n_cores: tuple[int, ...] = (1,)) -> None:
-        self.policy, self.table, self.deadline_ms = TenutoPolicy(), table(n_cores=n_cores), deadline_ms
+    def __init__(self, deadline_ms: float = 15.0) -> None:
+        self.policy, self.table, self.deadline_ms = TenutoPolicy(), table(), deadline_ms
         self.state: TenutoState = self.policy.start(self.table, Requirements.of(latency_ms=deadline_ms))
         self.decision, self.state = self.policy.decide(self.state, Observation(0.0))
 
@@ -46,7 +45,7 @@ class Stream:
 
     @property
     def ceiling_ms(self) -> float:
-        return self.state.ceilings[0].limit_ms
+        return self.state.believed[0].ceiling_ms
 
 
 def test_the_best_that_the_deadline_allows_is_chosen() -> None:
@@ -66,7 +65,7 @@ def test_the_calm_of_a_short_work_does_not_bring_back_a_long_one_that_was_late()
     assert ceiling_ms < 12.0 * 15 / 24
     for _ in range(PATIENCE * UNSEEN_PATIENCE - 1):
         stream.tell(SHORT, 2.0)
-    assert stream.state.beliefs[0].slowdown == pytest.approx(1.0, rel=0.1)
+    assert stream.state.believed[0].slowdown == pytest.approx(1.0, rel=0.1)
     assert stream.ceiling_ms == ceiling_ms
     assert stream.decision.point != LONG
 
@@ -88,11 +87,11 @@ def test_the_ceiling_rises_step_by_step_and_goes() -> None:
 def test_every_further_failure_doubles_the_patience() -> None:
     stream = Stream()
     stream.tell(LONG, 24.0)
-    assert stream.state.ceilings[0].patience == PATIENCE
+    assert stream.state.believed[0].ceiling.patience == PATIENCE
     for _ in range(9):
         stream.tell(SHORT, 2.0)
     stream.tell(MIDDLE, 24.0)
-    assert stream.state.ceilings[0].patience == 2 * PATIENCE
+    assert stream.state.believed[0].ceiling.patience == 2 * PATIENCE
 
 
 def test_while_others_are_busy_the_ceiling_rises_more_slowly() -> None:
@@ -137,21 +136,8 @@ def test_a_ceiling_moves_with_the_deadline() -> None:
     for deadline_ms, expected_ms in ((30.0, 2 * before_ms), (15.0, before_ms), (None, math.inf)):
         needs = Requirements.of(latency_ms=deadline_ms)
         state = stream.policy.start(stream.table, needs, stream.state)
-        assert state.ceilings[0].limit_ms == pytest.approx(expected_ms)
-        assert state.beliefs == stream.state.beliefs
-
-
-def test_several_cores_are_believed_in_separately_and_share_the_ceiling() -> None:
-    """Stalls that come of waiting for a second core say nothing of works that use one."""
-    stream = Stream(n_cores=(1, 2))
-    short_on_two = len(PROFILED_MS) + SHORT
-    stream.tell(len(PROFILED_MS) + LONG, 40.0)
-    assert stream.state.plan.latency_ms[stream.decision.point] == PROFILED_MS[SHORT]
-    for _ in range(20):
-        stream.tell(short_on_two, 20.0)
-        stream.tell(short_on_two, 2.0)
-    assert stream.decision.point == SHORT
-    assert not stream.decision.given_up
+        assert state.believed[0].ceiling_ms == pytest.approx(expected_ms)
+        assert state.believed[0].belief == stream.state.believed[0].belief
 
 
 def test_of_equals_the_one_that_is_sooner_done_is_chosen() -> None:

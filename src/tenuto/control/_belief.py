@@ -1,7 +1,6 @@
-"""What is believed of the works of a place: how slow they are now, and how sure that is.
+"""What is believed of a cluster: how slow it is now, and how sure that is.
 
-A place is a cluster, with one core or with several: a work of several threads is late when any of them is, so other
-programs hurt it otherwise than a work that computes alone. Two estimates, each for what the other cannot do:
+Two estimates, each for what the other cannot do:
 
 * **slowdown**: latency / profiled median. The scalar Kalman filter of ALERT (Wan et al., 2020, section 3.3): steady
   while ratios look as before, and thrown open by a second one in a row that does not. A single one may be a stall.
@@ -54,7 +53,7 @@ then opens to it, not by a step alone."""
 
 
 class Belief(msgspec.Struct, frozen=True, gc=False):
-    """What is believed of one place. A *ratio* is latency / (profiled median x slowdown).
+    """What is believed of one cluster. A *ratio* is latency / (profiled median x slowdown).
 
     Attributes:
         slowdown: Latency now / latency in the profile.
@@ -83,12 +82,16 @@ class Prior(msgspec.Struct, frozen=True):
         upper: A quiet machine's ratio that a share of `miss_share` exceeds.
         miss_share: The miss budget, 0 to 1, and `LEAST_SHARE` at least.
         normal_quantile: The standard normal's at 1 - miss_share; for just after a jump, when the spread says nothing.
+        shortest_ms: The shortest profiled latency of the cluster.
+        longest_ms: The longest.
     """
 
     lower: float
     upper: float
     miss_share: float
     normal_quantile: float
+    shortest_ms: float
+    longest_ms: float
 
 
 def spread_of_profile(p90_ratio: float, p99_ratio: float, miss_share: float) -> tuple[float, float]:

@@ -52,7 +52,7 @@ OPEN: Final = Ceiling()
 def lowered(ceiling: Ceiling, median_ms: float, latency_ms: float, available_ms: float, shortest_ms: float) -> Ceiling:
     """The ceiling after a work came late: half of what would have fitted, for the slowdown may still be rising.
 
-    Works up to `shortest_ms` always stay allowed: below it there is nothing to retreat to.
+    The cluster's shortest work always stays allowed: below it there is nothing to retreat to.
     """
     fitting_ms = max(median_ms * available_ms / latency_ms / 2, shortest_ms)
     if ceiling.limit_ms == math.inf:

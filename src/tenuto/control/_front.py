@@ -5,6 +5,7 @@ the first so many, whatever the slowdown, and the best of the first so many can 
 one bisection.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,12 @@ class Front:
         latency_ms: Where the best or the second-best changes, ascending.
         found: For each: the row that is best among the points up to and at that latency, the second-best, and the best
             one at the next latency where that is another; -1 for none.
+        shorter: For each: where the best was another one last; -1 for nowhere.
     """
 
     latency_ms: tuple[float, ...]
     found: tuple[tuple[int, int, int], ...]
+    shorter: tuple[int, ...]
 
     @classmethod
     def of(cls, rows: NDArray[np.intp], latency_ms: NDArray[np.float64], rank: NDArray[np.int64]) -> "Front":
@@ -45,8 +48,20 @@ class Front:
         for index in range(len(entries) - 2, -1, -1):
             changes = best_rows[index] != best_rows[index + 1]
             better[index] = best_rows[index + 1] if changes else better[index + 1]
+        shorter = [-1] * len(entries)
+        for index in range(1, len(entries)):
+            changes = best_rows[index] != best_rows[index - 1]
+            shorter[index] = index - 1 if changes else shorter[index - 1]
         second_rows = [row_of_rank.get(value, -1) for value in second[entries].tolist()]
-        return cls(tuple(latency_ms[entries].tolist()), tuple(zip(best_rows, second_rows, better, strict=True)))
+        found = tuple(zip(best_rows, second_rows, better, strict=True))
+        return cls(tuple(latency_ms[entries].tolist()), found, tuple(shorter))
+
+    def shorter_than(self, index: int) -> Iterator[int]:
+        """The rows that were best before the one at `index`, the best of them first."""
+        index = self.shorter[index]
+        while index >= 0:
+            yield self.found[index][0]
+            index = self.shorter[index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +90,6 @@ class BoundedFront:
         columns = latency_ms[kept].tolist(), energy_mj[kept].tolist(), rows[kept].tolist()
         return cls(tuple(zip(*columns, strict=True)))
 
-    def first_within(self, latency_ms: float, energy_mj: float) -> tuple[int, int]:
-        """The best and second-best rows of those kept that keep both bounds; -1 where there is none."""
-        best = -1
-        for point_ms, point_mj, row in self.points:
-            if point_ms <= latency_ms and point_mj <= energy_mj:
-                if best >= 0:
-                    return best, row
-                best = row
-        return best, -1
+    def within(self, latency_ms: float, energy_mj: float) -> list[int]:
+        """The rows of those kept that keep both bounds, best first."""
+        return [row for ms, mj, row in self.points if ms <= latency_ms and mj <= energy_mj]

@@ -7,7 +7,7 @@ made as small as possible, the most important first, and only then does the obje
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -33,7 +33,7 @@ _NOTHING: Final[_Found] = (-1, -1, -1)
 
 
 class Allowance(Protocol):
-    """What a policy believes of one place now."""
+    """What a policy believes of one cluster now."""
 
     @property
     def slowdown(self) -> float:
@@ -59,13 +59,15 @@ class Level:
         given_up: Constraints given up, lowest priority first.
         names: Their metrics.
         deadline_holds: Whether the latency constraint is still kept.
+        is_delivered: Whether the objective is accuracy and a late answer counts as wrong.
         energy_bound_mj: The energy constraint still kept, or None.
-        fronts: One per place; None where no point keeps the constraints that slowdown does not touch.
+        fronts: One per cluster; None where no point keeps the constraints that slowdown does not touch.
     """
 
     given_up: tuple[Constraint, ...]
     names: tuple[str, ...]
     deadline_holds: bool
+    is_delivered: bool
     energy_bound_mj: float | None
     fronts: tuple[Front | BoundedFront | None, ...]
 
@@ -80,8 +82,7 @@ class Plan:
         deadline_ms: The latency bound; infinite if there is none.
         miss_share: The share of inferences that may be late, 0 to 1.
         latency_ms: Profiled median latency of each row.
-        place_of: Each row's index in `places`.
-        places: What there are beliefs of: a cluster (its index in the table) with one core, or with several (True).
+        cluster_of: Each row's index in `table.clusters`.
     """
 
     table: OperatingTable
@@ -89,8 +90,7 @@ class Plan:
     deadline_ms: float
     miss_share: float
     latency_ms: tuple[float, ...]
-    place_of: tuple[int, ...]
-    places: tuple[tuple[int, bool], ...]
+    cluster_of: tuple[int, ...]
     _levels: tuple[Level, ...]
     _static_reason: Reason
     _cost: tuple[float, ...]
@@ -107,10 +107,11 @@ class Plan:
         latency_ms = table.column("latency_ms").value
         cost = _cost(table, requirements.objective.metric)
         ordered = requirements.constraints
-        keys, place_of = np.unique(2 * table.cluster_index + (table.n_cores > 1), return_inverse=True)
-        rows_of = [np.flatnonzero(place_of == place) for place in range(len(keys))]
+        rows_of = [np.flatnonzero(table.cluster_index == cluster) for cluster in range(len(table.clusters))]
         levels = tuple(
-            _level(table, rows_of, ordered[: len(ordered) - n], ordered[len(ordered) - n :], cost)
+            _level(
+                table, rows_of, ordered[: len(ordered) - n], ordered[len(ordered) - n :], requirements.objective.metric
+            )
             for n in range(len(ordered) + 1)
         )
         if not any(levels[-1].fronts):
@@ -123,8 +124,7 @@ class Plan:
             math.inf if deadline is None else deadline.bound,
             0.0 if deadline is None else deadline.miss_pct / 100,
             tuple(latency_ms.tolist()),
-            tuple(place_of.tolist()),
-            tuple((int(key) // 2, key % 2 == 1) for key in keys.tolist()),
+            tuple(table.cluster_index.tolist()),
             levels,
             _static_reason(table, requirements, cost),
             tuple(cost.tolist()),
@@ -132,7 +132,7 @@ class Plan:
         )
 
     def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Decision:
-        """The best row under what is believed of each place (in the order of `places`).
+        """The best row under what is believed of each cluster (in the table's order).
 
         Model:
             A point's latency counts as profiled median x slowdown x margin and its energy as profiled x slowdown.
@@ -141,7 +141,7 @@ class Plan:
         for level in self._levels:
             row, runner_up, excluded = self._best(level, allowances, available_ms)
             if row >= 0:
-                allowance = allowances[self.place_of[row]]
+                allowance = allowances[self.cluster_of[row]]
                 slowdown, margin = allowance.slowdown, allowance.margin
                 second = runner_up if runner_up >= 0 else None
                 if excluded >= 0:
@@ -154,7 +154,9 @@ class Plan:
         raise AssertionError("the last level keeps every point that has figures")
 
     def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
-        """The best row of all places, the second-best, and what the deadline keeps out of the best one's place."""
+        """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""
+        if len(level.fronts) == 1 and level.fronts[0] is not None:
+            return self._within(level, level.fronts[0], allowances[0], available_ms)
         best = second = excluded = -1
         best_ms = math.inf
         best_key: Any = None
@@ -162,7 +164,7 @@ class Plan:
         for front, allowance in zip(level.fronts, allowances, strict=True):
             if front is None:
                 continue
-            row, candidate, longer = _within(level, front, allowance, available_ms)
+            row, candidate, longer = self._within(level, front, allowance, available_ms)
             if row < 0:
                 continue
             key = self._key(level, row, allowance, available_ms)
@@ -179,6 +181,54 @@ class Plan:
                     second, second_key = candidate, key
         return best, second, excluded
 
+    def _within(self, level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
+        """What one cluster has."""
+        limit_ms = math.inf
+        if level.deadline_holds:
+            limit_ms = min(available_ms / (allowance.slowdown * allowance.margin), allowance.ceiling_ms)
+        if isinstance(front, BoundedFront):
+            bound_mj = math.inf if level.energy_bound_mj is None else level.energy_bound_mj / allowance.slowdown
+            rows = front.within(limit_ms, bound_mj)
+            if not rows:
+                return _NOTHING
+            found = rows[0], rows[1] if len(rows) > 1 else -1, -1
+            return self._most_delivered(found, rows[1:], allowance, available_ms) if level.is_delivered else found
+        index = bisect_right(front.latency_ms, limit_ms) - 1
+        if index < 0:
+            return _NOTHING
+        if not level.is_delivered:
+            return front.found[index]
+        return self._most_delivered(front.found[index], front.shorter_than(index), allowance, available_ms)
+
+    def _most_delivered(
+        self, found: _Found, shorter: Iterable[int], allowance: Allowance, available_ms: float
+    ) -> _Found:
+        """Of the best and those that are shorter, most accurate first, what delivers most."""
+        best, second, longer = found
+        best_cost = self._delivered_cost(best, allowance, available_ms)
+        for row in shorter:
+            if self._cost[row] >= best_cost:
+                break  # even if it were never late
+            cost = self._delivered_cost(row, allowance, available_ms)
+            if cost < best_cost:
+                best, second, best_cost = row, best, cost
+        return best, second, longer
+
+    def _delivered_cost(self, row: int, allowance: Allowance, available_ms: float) -> float:
+        """The accuracy that is left when late answers count as wrong, negative.
+
+        Model:
+            `miss_share` of all inferences take longer than the margin says, and from there the share falls with the
+            square of the excess over the expectation: latencies have long tails, and a stall twice as long is about a
+            quarter as frequent.
+        """
+        excess = available_ms / (self.latency_ms[row] * allowance.slowdown) - 1
+        margin = allowance.margin - 1
+        if excess <= margin:
+            return self._cost[row] * (1 - self.miss_share if margin > 0 else 1)
+        share = margin / excess
+        return self._cost[row] * (1 - self.miss_share * share * share)
+
     def _reason(self, level: Level, runner_up: int | None) -> Reason:
         """The reason for a choice that no deadline stands against."""
         static = self._static_reason
@@ -187,7 +237,9 @@ class Plan:
         return Reason(static.binding, runner_up, static.excluded, static.relaxed_bound, static.gain)
 
     def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> Any:
-        """What to minimise across places: violations, the most important first, then the objective."""
+        """What to minimise across clusters: violations, the most important first, then the objective."""
+        if level.is_delivered:
+            return self._delivered_cost(row, allowance, available_ms)
         cost = self._cost[row] * allowance.slowdown if self._is_cost_scaled else self._cost[row]
         if not level.given_up:
             return cost
@@ -202,23 +254,6 @@ class Plan:
         if metric == "latency_ms":
             return figure * allowance.slowdown * allowance.margin
         return figure * allowance.slowdown if metric in SCALED else figure
-
-
-def _within(level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
-    """What one place has."""
-    if level.deadline_holds:
-        limit_ms = available_ms / (allowance.slowdown * allowance.margin)
-        ceiling_ms = allowance.ceiling_ms
-        limit_ms = min(limit_ms, ceiling_ms)
-    else:
-        limit_ms = math.inf
-    if isinstance(front, BoundedFront):
-        bound = math.inf if level.energy_bound_mj is None else level.energy_bound_mj / allowance.slowdown
-        return *front.first_within(limit_ms, bound), -1
-    index = bisect_right(front.latency_ms, limit_ms) - 1
-    if index < 0:
-        return _NOTHING
-    return front.found[index]
 
 
 def _cost(table: OperatingTable, metric: str) -> NDArray[np.float64]:
@@ -237,9 +272,10 @@ def _level(
     rows_of: Sequence[NDArray[np.intp]],
     kept: Sequence[Constraint],
     given_up: Sequence[Constraint],
-    cost: NDArray[np.float64],
+    metric: str,
 ) -> Level:
-    """`rows_of` each place."""
+    """Prepare; `rows_of` each cluster, and `metric` of the objective."""
+    cost = _cost(table, metric)
     latency_ms = table.column("latency_ms").value
     energy_bound = next((c.bound for c in kept if c.metric == "energy_mj"), None)
     allowed = ~np.isnan(latency_ms) & ~np.isnan(cost) & _keeps_static(table, kept)
@@ -247,8 +283,8 @@ def _level(
         allowed &= ~np.isnan(table.column("energy_mj").value)
     rank = _rank(table, given_up, cost)
     fronts: list[Front | BoundedFront | None] = []
-    for place_rows in rows_of:
-        rows = place_rows[allowed[place_rows]]
+    for cluster_rows in rows_of:
+        rows = cluster_rows[allowed[cluster_rows]]
         if not len(rows):
             fronts.append(None)
         elif energy_bound is None:
@@ -258,7 +294,8 @@ def _level(
             fronts.append(BoundedFront.of(rows, latency_ms[rows], energy_mj, rank[rows]))
     holds = any(constraint.metric == "latency_ms" for constraint in kept)
     names = tuple(constraint.metric for constraint in reversed(given_up))
-    return Level(tuple(reversed(given_up)), names, holds, energy_bound, tuple(fronts))
+    is_delivered = holds and not given_up and metric == "accuracy_pct"
+    return Level(tuple(reversed(given_up)), names, holds, is_delivered, energy_bound, tuple(fronts))
 
 
 def _keeps_static(table: OperatingTable, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:

@@ -1,7 +1,6 @@
 """Our policy."""
 
 import math
-from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -27,12 +26,27 @@ PROMISED = 1 + 1e-9
 """Rounding's due when a promise is compared with what was available."""
 
 
-class Allowed(msgspec.Struct, frozen=True, gc=False):
-    """What a plan is told of one place."""
+class Believed(msgspec.Struct, frozen=True, gc=False):
+    """What is believed of one cluster, as a plan needs it.
 
+    Attributes:
+        belief: Learned from each inference.
+        ceiling: Learned from late ones.
+        slowdown: The belief's.
+        margin: The belief's.
+        ceiling_ms: The ceiling's limit.
+    """
+
+    belief: Belief
+    ceiling: Ceiling
     slowdown: float
     margin: float
     ceiling_ms: float
+
+    @classmethod
+    def of(cls, belief: Belief, ceiling: Ceiling) -> "Believed":
+        """Both, flat."""
+        return cls(belief, ceiling, belief.slowdown, belief.margin, ceiling.limit_ms)
 
 
 class TenutoState(msgspec.Struct, frozen=True):
@@ -40,21 +54,15 @@ class TenutoState(msgspec.Struct, frozen=True):
 
     Attributes:
         plan: The table and the requirements, prepared.
-        priors: Where each place's belief starts.
-        extents: Each cluster's works, profiled: the longest of its places' shortest, and the longest.
-        beliefs: One per place.
-        ceilings: One per cluster: what one of its places teaches of long works holds for the others.
+        priors: Where each cluster's belief starts.
+        believed: One per cluster.
         busiest_pct: Highest load of other programs since the beliefs began; None where it cannot be read.
-        allowed: What follows from beliefs and ceilings, one per place.
     """
 
     plan: Plan
     priors: tuple[Prior, ...]
-    extents: tuple[tuple[float, float], ...]
-    beliefs: tuple[Belief, ...]
-    ceilings: tuple[Ceiling, ...]
+    believed: tuple[Believed, ...]
     busiest_pct: float | None
-    allowed: tuple[Allowed, ...]
 
 
 class TenutoPolicy:
@@ -81,14 +89,12 @@ class TenutoPolicy:
     ) -> TenutoState:
         """Prepare the fronts; a belief so far is kept when only requirements change."""
         plan = Plan.of(table, requirements)
-        priors = tuple(_prior(plan, place) for place in range(len(plan.places)))
-        extents = tuple(_extent(plan, cluster) for cluster in range(len(table.clusters)))
+        priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
         if previous is None or previous.plan.table is not table:
-            return _fresh(plan, priors, extents, None)
+            return _fresh(plan, priors, None)
         factor = plan.deadline_ms / previous.plan.deadline_ms
-        ceilings = tuple(scaled(ceiling, factor) for ceiling in previous.ceilings)
-        allowed = _allowed(plan, previous.beliefs, ceilings)
-        return TenutoState(plan, priors, extents, previous.beliefs, ceilings, previous.busiest_pct, allowed)
+        believed = tuple(Believed.of(one.belief, scaled(one.ceiling, factor)) for one in previous.believed)
+        return TenutoState(plan, priors, believed, previous.busiest_pct)
 
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
         """Learn from the last inference, then choose."""
@@ -98,49 +104,31 @@ class TenutoPolicy:
             state = _learned(state, observation.in_force, max(observation.latency_ms, 1e-6), available_ms, load_pct)
         if load_pct is not None and load_pct != state.busiest_pct:
             state = _looked(state, load_pct)
-        return plan.choose(state.allowed, observation.waited_ms), state
+        return plan.choose(state.believed, observation.waited_ms), state
 
 
-def _fresh(
-    plan: Plan, priors: tuple[Prior, ...], extents: tuple[tuple[float, float], ...], load_pct: float | None
-) -> TenutoState:
+def _fresh(plan: Plan, priors: tuple[Prior, ...], load_pct: float | None) -> TenutoState:
     """The state before any inference: the profile holds."""
-    beliefs, ceilings = tuple(begin(prior) for prior in priors), (OPEN,) * len(extents)
-    return TenutoState(plan, priors, extents, beliefs, ceilings, load_pct, _allowed(plan, beliefs, ceilings))
-
-
-def _allowed(plan: Plan, beliefs: Sequence[Belief], ceilings: Sequence[Ceiling]) -> tuple[Allowed, ...]:
-    return tuple(
-        Allowed(belief.slowdown, belief.margin, ceilings[cluster].limit_ms)
-        for (cluster, _), belief in zip(plan.places, beliefs, strict=True)
-    )
+    return TenutoState(plan, priors, tuple(Believed.of(begin(prior), OPEN) for prior in priors), load_pct)
 
 
 def _learned(
     state: TenutoState, row: int, latency_ms: float, available_ms: float, load_pct: float | None
 ) -> TenutoState:
     """The state after an inference."""
-    plan, beliefs, ceilings, allowed = state.plan, state.beliefs, state.ceilings, state.allowed
-    place, median_ms = plan.place_of[row], plan.latency_ms[row]
-    cluster = plan.places[place][0]
-    before, ceiling = allowed[place], ceilings[cluster]
+    plan, believed = state.plan, state.believed
+    cluster, median_ms = plan.cluster_of[row], plan.latency_ms[row]
+    before, prior = believed[cluster], state.priors[cluster]
+    ceiling = before.ceiling
     if latency_ms > available_ms:
         # Unless it was known to be too long, for want of anything shorter: that it was late teaches nothing.
         if median_ms * before.slowdown * before.margin <= available_ms * PROMISED:
-            ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, state.extents[cluster][0])
+            ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, prior.shortest_ms)
     elif ceiling is not OPEN:
-        ceiling = raised(ceiling, state.extents[cluster][1], load_pct)
-    belief = learn(beliefs[place], state.priors[place], median_ms, latency_ms)
-    beliefs = (*beliefs[:place], belief, *beliefs[place + 1 :])
-    if ceiling.limit_ms == before.ceiling_ms:
-        now = Allowed(belief.slowdown, belief.margin, ceiling.limit_ms)
-        allowed = (*allowed[:place], now, *allowed[place + 1 :])
-        if ceiling is not ceilings[cluster]:
-            ceilings = (*ceilings[:cluster], ceiling, *ceilings[cluster + 1 :])
-    else:
-        ceilings = (*ceilings[:cluster], ceiling, *ceilings[cluster + 1 :])
-        allowed = _allowed(plan, beliefs, ceilings)
-    return TenutoState(plan, state.priors, state.extents, beliefs, ceilings, state.busiest_pct, allowed)
+        ceiling = raised(ceiling, prior.longest_ms, load_pct)
+    after = Believed.of(learn(before.belief, prior, median_ms, latency_ms), ceiling)
+    believed = (*believed[:cluster], after, *believed[cluster + 1 :])
+    return TenutoState(plan, state.priors, believed, state.busiest_pct)
 
 
 def _looked(state: TenutoState, load_pct: float) -> TenutoState:
@@ -149,20 +137,12 @@ def _looked(state: TenutoState, load_pct: float) -> TenutoState:
         return msgspec.structs.replace(state, busiest_pct=load_pct)
     if load_pct > state.busiest_pct - LOAD_DROP_PCT:
         return state
-    return _fresh(state.plan, state.priors, state.extents, load_pct)
+    return _fresh(state.plan, state.priors, load_pct)
 
 
-def _extent(plan: Plan, cluster: int) -> tuple[float, float]:
-    """Of a cluster's profiled latencies, the longest of its places' shortest, and the longest."""
-    latency_ms, place_of = plan.table.column("latency_ms").value, np.array(plan.place_of)
-    places = [place for place, (of, _) in enumerate(plan.places) if of == cluster]
-    known = [latency_ms[(place_of == place) & np.isfinite(latency_ms)] for place in places]
-    shortest_ms = max((float(each.min()) for each in known if len(each)), default=math.inf)
-    return shortest_ms, max((float(each.max()) for each in known if len(each)), default=0.0)
-
-
-def _prior(plan: Plan, place: int) -> Prior:
-    rows = np.flatnonzero(np.array(plan.place_of) == place)
+def _prior(plan: Plan, cluster: int) -> Prior:
+    rows = np.flatnonzero(plan.table.cluster_index == cluster)
+    latency_ms = plan.table.column("latency_ms").value[rows]
     p90_ratio = _typical_ratio(plan.table, "latency_p90_ms", rows, assumed=ASSUMED_P90_RATIO)
     p99_ratio = _typical_ratio(plan.table, "latency_p99_ms", rows, assumed=ASSUMED_P99_RATIO)
     miss_share = max(plan.miss_share, LEAST_SHARE)
@@ -170,6 +150,8 @@ def _prior(plan: Plan, place: int) -> Prior:
         *spread_of_profile(p90_ratio, p99_ratio, miss_share),
         miss_share,
         NormalDist().inv_cdf(1 - min(miss_share, 0.5)),
+        float(np.nanmin(latency_ms, initial=math.inf)),
+        float(np.nanmax(latency_ms, initial=0.0)),
     )
 
 
