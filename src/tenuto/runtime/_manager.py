@@ -164,6 +164,8 @@ class Manager:
         )
         # A failure's time says nothing of how fast anything runs.
         self._keep(step, state, (row, latency_ms, waited_ms) if failure is None else _NO_EVIDENCE)
+        if self._watch is not None:
+            self._watch.nudge(ended_s)
         if output is None or latency_ms is None:
             raise EngineError(
                 f"{error}; the fallback {sub_network.name} failed, too; the next input tries another sub-network"
