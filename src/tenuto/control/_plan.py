@@ -206,10 +206,15 @@ class Plan:
         """Of the best and those that are shorter, most accurate first, what delivers most."""
         best, second, longer = found
         best_cost = self._delivered_cost(best, allowance, available_ms)
+        latency_ms, costs = self.latency_ms, self._cost
+        stretch, margin = available_ms / allowance.slowdown, allowance.margin - 1
+        weight = self.miss_share * margin * margin
         for row in shorter:
-            if self._cost[row] >= best_cost:
+            cost = costs[row]
+            if cost >= best_cost:
                 break  # even if it were never late
-            cost = self._delivered_cost(row, allowance, available_ms)
+            excess = stretch / latency_ms[row] - 1
+            cost *= 1 - weight / (excess * excess)
             if cost < best_cost:
                 best, second, best_cost = row, best, cost
         return best, second, longer
