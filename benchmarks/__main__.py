@@ -1,4 +1,4 @@
-"""Every measurement, one after the other: `python -m benchmarks` (`make bench`); about six minutes.
+"""Every measurement, one after the other: `python -m benchmarks` (`make bench`); about nine minutes.
 
 Each prints its own table; the figures together go to `benchmarks/results/`, in a file whose name carries machine,
 engine and version.

@@ -17,7 +17,7 @@ from tenuto.platforms import LinuxPlatform
 from tenuto.profiling import cells_of, engine_for, profile
 
 SECONDS_EACH = 12.0
-REPEATS = 3
+REPEATS = 2
 
 
 def run(*, repeats: int, seconds_each: float) -> list[Comparison]:

@@ -9,7 +9,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ _Found: TypeAlias = tuple[int, int, int]
 """The best row, the second-best, and the next better one that the deadline keeps out; -1 for none."""
 
 _NOTHING: Final[_Found] = (-1, -1, -1)
+
+_WORST: Final[tuple[float, ...]] = (math.inf,)
+"""Worse than any key."""
 
 
 class Allowance(Protocol):
@@ -155,31 +158,31 @@ class Plan:
 
     def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
         """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""
-        if len(level.fronts) == 1 and level.fronts[0] is not None:
-            return self._within(level, level.fronts[0], allowances[0], available_ms)
-        best = second = excluded = -1
-        best_ms = math.inf
-        best_key: Any = None
-        second_key: Any = None
+        best, best_key, best_ms = _NOTHING, _WORST, math.inf
+        second, second_key = -1, _WORST
         for front, allowance in zip(level.fronts, allowances, strict=True):
             if front is None:
                 continue
-            row, candidate, longer = self._within(level, front, allowance, available_ms)
+            found = self._within(level, front, allowance, available_ms)
+            row = found[0]
             if row < 0:
                 continue
+            if len(level.fronts) == 1:
+                return found
             key = self._key(level, row, allowance, available_ms)
             promised_ms = self.latency_ms[row] * allowance.slowdown * allowance.margin
             # Of equals the one that is sooner done.
-            if best < 0 or key < best_key or (key == best_key and promised_ms < best_ms):
-                second, second_key = best, best_key
-                best, best_key, best_ms, excluded = row, key, promised_ms, longer
-            else:
-                candidate = row
-            if candidate >= 0:
-                key = self._key(level, candidate, allowance, available_ms)
-                if second < 0 or key < second_key:
-                    second, second_key = candidate, key
-        return best, second, excluded
+            if key < best_key or (key == best_key and promised_ms < best_ms):
+                if best_key < second_key:
+                    second, second_key = best[0], best_key
+                best, best_key, best_ms = found, key, promised_ms
+            elif key < second_key:
+                second, second_key = row, key
+        row, candidate, longer = best
+        if candidate >= 0:
+            key = self._key(level, candidate, allowances[self.cluster_of[candidate]], available_ms)
+            second = candidate if key < second_key else second
+        return row, second, longer
 
     def _within(self, level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
         """What one cluster has."""
@@ -241,13 +244,13 @@ class Plan:
             return Reason(None, runner_up)
         return Reason(static.binding, runner_up, static.excluded, static.relaxed_bound, static.gain)
 
-    def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> Any:
+    def _key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> tuple[float, ...]:
         """What to minimise across clusters: violations, the most important first, then the objective."""
         if level.is_delivered:
-            return self._delivered_cost(row, allowance, available_ms)
+            return (self._delivered_cost(row, allowance, available_ms),)
         cost = self._cost[row] * allowance.slowdown if self._is_cost_scaled else self._cost[row]
         if not level.given_up:
-            return cost
+            return (cost,)
         violations = (
             _violation(constraint, self._figure(constraint.metric, row, allowance), available_ms)
             for constraint in reversed(level.given_up)
