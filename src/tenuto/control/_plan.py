@@ -211,7 +211,7 @@ class Plan:
         best_cost = self._delivered_cost(best, allowance, available_ms)
         latency_ms, costs = self.latency_ms, self._cost
         stretch, margin = available_ms / allowance.slowdown, allowance.margin - 1
-        weight = self.miss_share * margin * margin
+        weight = self.miss_share * margin * margin  # `_delivered_cost`, unrolled: this loop is most of a decision
         for row in shorter:
             cost = costs[row]
             if cost >= best_cost:
