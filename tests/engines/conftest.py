@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenuto.engines._onnx_file import _encode, _number
+from tenuto.graphs.protobuf import encode, number
 from tenuto.points import SubNetwork
 
 WIDTHS_PCT = (25, 50, 75, 100)
@@ -16,28 +16,28 @@ _FLOAT, _INT_ATTRIBUTE, _INTS_ATTRIBUTE = 1, 2, 7
 
 
 def _varint(field: int, value: int) -> bytes:
-    return _number(field << 3) + _number(value)
+    return number(field << 3) + number(value)
 
 
 def _text(field: int, value: str) -> bytes:
-    return _encode(field, value.encode())
+    return encode(field, value.encode())
 
 
 def _node(operator: str, inputs: Iterable[str], output: str, **attributes: int | list[int]) -> bytes:
     parts = [*(_text(1, name) for name in inputs), _text(2, output), _text(4, operator)]
     for name, value in attributes.items():
         if isinstance(value, int):
-            parts.append(_encode(5, _text(1, name) + _varint(3, value) + _varint(20, _INT_ATTRIBUTE)))
+            parts.append(encode(5, _text(1, name) + _varint(3, value) + _varint(20, _INT_ATTRIBUTE)))
         else:
-            numbers = b"".join(_varint(8, number) for number in value)
-            parts.append(_encode(5, _text(1, name) + numbers + _varint(20, _INTS_ATTRIBUTE)))
-    return _encode(1, b"".join(parts))
+            numbers = b"".join(_varint(8, item) for item in value)
+            parts.append(encode(5, _text(1, name) + numbers + _varint(20, _INTS_ATTRIBUTE)))
+    return encode(1, b"".join(parts))
 
 
 def _value(field: int, name: str, shape: tuple[int | str, ...]) -> bytes:
     sizes = (_varint(1, size) if isinstance(size, int) else _text(2, size) for size in shape)
-    tensor = _varint(1, _FLOAT) + _encode(2, b"".join(_encode(1, size) for size in sizes))
-    return _encode(field, _text(1, name) + _encode(2, _encode(1, tensor)))
+    tensor = _varint(1, _FLOAT) + encode(2, b"".join(encode(1, size) for size in sizes))
+    return encode(field, _text(1, name) + encode(2, encode(1, tensor)))
 
 
 def write_model(path: Path, weights: dict[str, np.ndarray], *, batch: str | int = "n") -> Path:
@@ -46,9 +46,9 @@ def write_model(path: Path, weights: dict[str, np.ndarray], *, batch: str | int 
     for name, array in weights.items():
         raw = array.astype(np.float32).tobytes()
         pairs = {"location": f"{path.stem}.bin", "offset": str(len(content)), "length": str(len(raw))}
-        external = b"".join(_encode(13, _text(1, key) + _text(2, value)) for key, value in pairs.items())
+        external = b"".join(encode(13, _text(1, key) + _text(2, value)) for key, value in pairs.items())
         dims = b"".join(_varint(1, size) for size in array.shape)
-        initialisers.append(_encode(5, dims + _varint(2, _FLOAT) + _text(8, name) + external + _varint(14, 1)))
+        initialisers.append(encode(5, dims + _varint(2, _FLOAT) + _text(8, name) + external + _varint(14, 1)))
         content += raw
     nodes = [
         _node("Conv", ["frame", "w1", "b1"], "x1", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
@@ -61,7 +61,7 @@ def write_model(path: Path, weights: dict[str, np.ndarray], *, batch: str | int 
     ends = [_value(11, "frame", (batch, 1, SIDE, SIDE)), _value(12, "logits", (batch, N_CLASSES))]
     graph = b"".join([*nodes, _text(2, "tiny"), *initialisers, *ends])
     path.with_suffix(".bin").write_bytes(content)
-    path.write_bytes(_varint(1, 8) + _encode(7, graph) + _encode(8, _varint(2, 17)))
+    path.write_bytes(_varint(1, 8) + encode(7, graph) + encode(8, _varint(2, 17)))
     return path
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tenuto.engines._onnx_file import Weight, _encode, _fields, _number, relocate, weights_of
+from tenuto.engines._onnx_file import Weight, relocate, weights_of
+from tenuto.graphs.protobuf import encode, number
 from tenuto.points import SubNetwork
 
 
@@ -37,16 +38,16 @@ def test_relocating_moves_the_weights_and_nothing_else(tiny_models: dict[SubNetw
 
 
 def test_a_weight_stored_inside_the_model_is_left_where_it_is() -> None:
-    tensor = b"\x08\x02\x10\x01" + _encode(8, b"inline") + _encode(9, bytes(8))
-    model = _encode(7, _encode(5, tensor))
+    tensor = b"\x08\x02\x10\x01" + encode(8, b"inline") + encode(9, bytes(8))
+    model = encode(7, encode(5, tensor))
     assert weights_of(model) == []
     assert relocate(model, lambda weight: pytest.fail(f"moved {weight}")) == model
 
 
 def test_dimensions_may_be_packed_and_a_length_may_be_missing() -> None:
-    pairs = _encode(13, _encode(1, b"location") + _encode(2, b"a.bin"))
-    tensor = _encode(1, _number(300) + _number(2)) + b"\x10\x01" + _encode(8, b"w") + pairs + b"\x70\x01"
-    assert weights_of(_encode(7, _encode(5, tensor))) == [Weight("w", (300, 2), 1, "a.bin", 0, None)]
+    pairs = encode(13, encode(1, b"location") + encode(2, b"a.bin"))
+    tensor = encode(1, number(300) + number(2)) + b"\x10\x01" + encode(8, b"w") + pairs + b"\x70\x01"
+    assert weights_of(encode(7, encode(5, tensor))) == [Weight("w", (300, 2), 1, "a.bin", 0, None)]
 
 
 @given(st.binary(max_size=200))
@@ -62,13 +63,6 @@ def test_foreign_bytes_are_read_as_no_weights_or_refused(content: bytes) -> None
 
 @given(st.integers(min_value=1, max_value=400))
 def test_a_model_cut_short_inside_its_graph_is_refused(n_lost: int) -> None:
-    model = b"\x08\x08" + _encode(7, _encode(1, bytes(500)))
+    model = b"\x08\x08" + encode(7, encode(1, bytes(500)))
     with pytest.raises(ValueError, match="past the end"):
         weights_of(model[:-n_lost])
-
-
-@given(st.integers(min_value=0, max_value=2**63), st.integers(min_value=1, max_value=1000))
-def test_numbers_survive_encoding(value: int, field: int) -> None:
-    ((number, found, whole),) = _fields(_number(field << 3) + _number(value))
-    assert (number, found) == (field, value)
-    assert whole == _number(field << 3) + _number(value)

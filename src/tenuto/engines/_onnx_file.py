@@ -4,15 +4,15 @@ An ONNX file is a protobuf message. Only the few fields that say where weights l
 copied as they stand.
 
 Source:
-    Protocol Buffers encoding (wire types 0, 1, 2, 5), and onnx.proto3 of ONNX 1.16: ModelProto.graph = 7,
-    GraphProto.initializer = 5, TensorProto.{dims = 1, data_type = 2, name = 8, raw_data = 9, external_data = 13,
-    data_location = 14}, StringStringEntryProto.{key = 1, value = 2}.
+    onnx.proto3 of ONNX 1.16: ModelProto.graph = 7, GraphProto.initializer = 5, TensorProto.{dims = 1, data_type = 2,
+    name = 8, raw_data = 9, external_data = 13, data_location = 14}, StringStringEntryProto.{key = 1, value = 2}.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+from tenuto.graphs.protobuf import encode, fields, packed
+
 _GRAPH, _INITIALIZER = 7, 5
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 13, 14
 _EXTERNAL = 1
@@ -46,9 +46,9 @@ def weights_of(model: bytes) -> list[Weight]:
         ValueError: Not a protobuf message of this form, or cut short.
     """
     found: list[Weight] = []
-    for field, value, _ in _fields(model):
+    for field, value, _ in fields(model):
         if field == _GRAPH and isinstance(value, bytes):
-            tensors = (inner for key, inner, _ in _fields(value) if key == _INITIALIZER and isinstance(inner, bytes))
+            tensors = (inner for key, inner, _ in fields(value) if key == _INITIALIZER and isinstance(inner, bytes))
             found.extend(weight for weight in map(_weight, tensors) if weight is not None)
     return found
 
@@ -64,11 +64,11 @@ def relocate(model: bytes, place: Callable[[Weight], tuple[str, int, int]]) -> b
         weight = _weight(content)
         if weight is None:
             return content
-        kept = b"".join(whole for field, _, whole in _fields(content) if field != _EXTERNAL_DATA)
+        kept = b"".join(whole for field, _, whole in fields(content) if field != _EXTERNAL_DATA)
         location, offset, length = place(weight)
         pairs = (("location", location), ("offset", str(offset)), ("length", str(length)))
-        entries = (_encode(1, key.encode()) + _encode(2, value.encode()) for key, value in pairs)
-        return kept + b"".join(_encode(_EXTERNAL_DATA, entry) for entry in entries)
+        entries = (encode(1, key.encode()) + encode(2, value.encode()) for key, value in pairs)
+        return kept + b"".join(encode(_EXTERNAL_DATA, entry) for entry in entries)
 
     return _map(model, _GRAPH, lambda graph: _map(graph, _INITIALIZER, tensor))
 
@@ -76,9 +76,9 @@ def relocate(model: bytes, place: Callable[[Weight], tuple[str, int, int]]) -> b
 def _weight(tensor: bytes) -> Weight | None:
     shape: list[int] = []
     data_type, name, is_external, where = 0, "", False, {}
-    for field, value, _ in _fields(tensor):
+    for field, value, _ in fields(tensor):
         if field == _DIMS:
-            shape.extend(_packed(value) if isinstance(value, bytes) else [value])
+            shape.extend(packed(value) if isinstance(value, bytes) else [value])
         elif field == _DATA_TYPE and isinstance(value, int):
             data_type = value
         elif field == _NAME and isinstance(value, bytes):
@@ -86,7 +86,7 @@ def _weight(tensor: bytes) -> Weight | None:
         elif field == _DATA_LOCATION:
             is_external = value == _EXTERNAL
         elif field == _EXTERNAL_DATA and isinstance(value, bytes):
-            entry = {key: text.decode() for key, text, _ in _fields(value) if isinstance(text, bytes)}
+            entry = {key: text.decode() for key, text, _ in fields(value) if isinstance(text, bytes)}
             where[entry.get(1, "")] = entry.get(2, "")
     if not is_external:
         return None
@@ -96,61 +96,6 @@ def _weight(tensor: bytes) -> Weight | None:
 
 def _map(message: bytes, field: int, change: Callable[[bytes], bytes]) -> bytes:
     return b"".join(
-        _encode(field, change(value)) if number == field and isinstance(value, bytes) else whole
-        for number, value, whole in _fields(message)
+        encode(field, change(value)) if number == field and isinstance(value, bytes) else whole
+        for number, value, whole in fields(message)
     )
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes, bytes]]:
-    """Each field's number, value, and the bytes of both; fixed-width numbers as bytes."""
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _varint(message, at)
-        wire_type = tag & 7
-        value: int | bytes
-        if wire_type == _VARINT:
-            value, at = _varint(message, at)
-        else:
-            if wire_type == _BYTES:
-                length, at = _varint(message, at)
-            elif wire_type in (_FIXED64, _FIXED32):
-                length = 8 if wire_type == _FIXED64 else 4
-            else:
-                raise ValueError(f"wire type {wire_type} at byte {start} is none of protobuf's")
-            if at + length > len(message):
-                raise ValueError(f"a field of {length} bytes at byte {at} goes past the end, {len(message)}")
-            value, at = message[at : at + length], at + length
-        yield tag >> 3, value, message[start:at]
-
-
-def _packed(content: bytes) -> Iterator[int]:
-    at = 0
-    while at < len(content):
-        value, at = _varint(content, at)
-        yield value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(message) and shift < 70:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"a number at byte {at} has no end")
-
-
-def _encode(field: int, content: bytes) -> bytes:
-    return _number(field << 3 | _BYTES) + _number(len(content)) + content
-
-
-def _number(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
