@@ -100,13 +100,18 @@ def test_a_chain_costs_the_sum_of_its_parts(layers: list[tuple[int, int]], side:
         ({"kernel": 1, "stride": 2}, "pointwise"),
         ({"kernel": 1, "groups": 2}, "conv"),
         ({"kernel": 3, "groups": 4}, "conv"),
+        ({"in_channels": 32, "kernel": 3, "groups": 2, "out_channels": 32}, "conv3x3"),
+        ({"in_channels": 32, "kernel": 3, "groups": 2, "out_channels": 16}, "conv"),
+        ({"in_channels": 32, "kernel": 3, "groups": 2, "out_channels": 32, "stride": 2}, "conv"),
         ({"kernel": 3, "groups": 8}, "depthwise"),
         ({"kernel": 3, "groups": 8, "out_channels": 16}, "depthwise"),
     ],
 )
 def test_the_kind_of_a_convolution_follows_from_its_shape(settings: dict[str, int], kind: str) -> None:
     net = GraphBuilder("kinds")
-    graph = net.build(net.conv(net.input(1, 8, 16, 16), **({"out_channels": 8} | settings)))  # type: ignore[arg-type]
+    settings = {"out_channels": 8} | settings
+    x = net.input(1, settings.pop("in_channels", 8), 16, 16)
+    graph = net.build(net.conv(x, **settings))  # type: ignore[arg-type]
     assert the_cost(graph).kind == kind
 
 
@@ -114,8 +119,7 @@ def test_one_input_channel_is_a_dense_convolution() -> None:
     assert the_cost(conv_graph(1, 8, 3)).kind == "conv3x3"
 
 
-@pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid", "PRelu",
-                                        "Swish"])  # fmt: skip
+@pytest.mark.parametrize("activation", ["Relu", "LeakyRelu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid", "PRelu"])
 @pytest.mark.parametrize("layer", ["conv", "linear", "linear of rows"])
 def test_an_activation_that_alone_reads_a_layer_is_free(layer: str, activation: str) -> None:
     def network(activation: str | None) -> Graph:
@@ -156,6 +160,7 @@ def gate_that_is_read_twice(net: GraphBuilder, x: str) -> str:
         (gate_that_is_read_twice, ["Conv", "Sigmoid", "Mul", "Add"]),
         (lambda net, x: net.activation(net.activation(x, "Relu"), "Relu"), ["Conv", "Relu"]),
         (lambda net, x: net.activation(x, "Gelu"), ["Conv", "Gelu"]),
+        (lambda net, x: net.activation(x, "Swish"), ["Conv", "Swish"]),
         (lambda net, x: net.activation(net.max_pool(x, 2), "Relu"), ["Conv", "MaxPool", "Relu"]),
     ],
 )
@@ -165,6 +170,13 @@ def test_what_is_not_the_only_reader_or_no_activation_costs_by_itself(
     net = GraphBuilder("unfused")
     graph = net.build(rest(net, net.conv(net.input(1, 3, 8, 8), 8, 3)))
     assert [cost.op for cost in layer_costs(graph)] == ops
+
+
+def test_a_swish_of_two_nodes_is_one_pass() -> None:
+    net = GraphBuilder("swish")
+    x = net.input(1, 3, 8, 8)
+    cost = the_cost(net.build(net.activation(x, "Swish")))
+    assert (cost.kind, cost.input_bytes, cost.output_bytes, cost.n_outputs) == ("elementwise", 768, 768, 192)
 
 
 def test_an_answer_of_the_network_is_not_swallowed() -> None:

@@ -15,8 +15,8 @@
 | anything else, and a product whose shapes do not fit because they rest on such | `unknown`, tagged `assumed` | 0 | all |
 
 Fused into a convolution or linear layer, and so free: what shifts or scales its channels (BatchNormalization, an Add of
-a bias), then one activation (Relu, LeakyRelu, Clip, HardSwish, HardSigmoid, Sigmoid, PRelu, Swish, also written as
-x * Sigmoid(x)), where nothing else reads what lies between. QuantizeLinear and DequantizeLinear around an operator make
+a bias), then one activation (Relu, LeakyRelu, Clip, HardSwish, also written as two nodes, HardSigmoid, Sigmoid, PRelu),
+where nothing else reads what lies between. x * Sigmoid(x) is one layer, `Swish`, which no runtime fuses. QuantizeLinear and DequantizeLinear around an operator make
 it an int8 operator and are free. A bias counts as weight, not as multiply-accumulate.
 """  # noqa: E501 - a row of a table is one line
 
@@ -48,6 +48,9 @@ _KIND_OF_RULE: Final[Mapping[Rule | None, Kind]] = {
     "pick": "move",
 }
 
+WINOGRAD_CHANNELS: Final = 16
+"""Each group of a convolution is one of its own to a runtime; ncnn transforms those of 16 or more in and out."""
+
 _JOINS: Final = frozenset({"Concat", "QLinearConcat"})
 
 
@@ -58,10 +61,9 @@ class LayerCost:
     Attributes:
         name: The node's name.
         op: Its operator.
-        kind: `conv3x3` is dense, of stride and dilation 1 (what Winograd serves); `conv` other convolutions, grouped
-            ones with several channels per group included; `pointwise` dense 1x1; `depthwise` one input channel per
-            group; `linear` times a weight; `matmul` activation times activation; `pool`; `elementwise`; `move` copies;
-            `unknown` has no rule.
+        kind: `conv3x3` has stride and dilation 1 and no group of less than 16 channels (what Winograd serves); `conv`
+            other convolutions; `pointwise` dense 1x1; `depthwise` one input channel per group; `linear` times a weight;
+            `matmul` activation times activation; `pool`; `elementwise`; `move` copies; `unknown` has no rule.
         element: What it calculates in.
         macs: Multiply-accumulates; 0 where there are none.
         weight_bytes: Weights and biases that it reads.
@@ -172,11 +174,11 @@ def _conv(node: Node, weight: Shape, made: Shape) -> tuple[Kind, int, int]:
     ones = (1,) * len(kernel)
     is_plain = seen.integers("strides", ones) == ones and seen.integers("dilations", ones) == ones
     kind: Kind = "conv"
-    if groups > 1:
-        kind = "depthwise" if weight[1] == 1 else "conv"
+    if groups > 1 and weight[1] == 1:
+        kind = "depthwise"
     elif kernel == ones:
-        kind = "pointwise"
-    elif kernel == (3, 3) and is_plain:
+        kind = "conv" if groups > 1 else "pointwise"
+    elif kernel == (3, 3) and is_plain and (groups == 1 or min(weight[1], weight[0] // groups) >= WINOGRAD_CHANNELS):
         kind = "conv3x3"
     return kind, count(made) * math.prod(weight[1:]), groups
 

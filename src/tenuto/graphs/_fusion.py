@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tenuto.graphs._graph import Graph, Node
@@ -81,6 +81,9 @@ def layers_of(uses: Uses, inferred: Inferred) -> tuple[Layer, ...]:
         if is_weighted(node, inferred):
             layer, swallowed = _with_epilogue(layer, uses, inferred)
             fused.update(map(id, swallowed))
+        elif node.op in GATES and (product := _gated(node, uses)) is not None:
+            layer = Layer(replace(node, op=GATES[node.op]), product.outputs)
+            fused.add(id(product))
         layers.append(layer)
     return tuple(layers)
 
@@ -139,10 +142,13 @@ def _activation(uses: Uses, end: str) -> list[Node]:
     if len(readers) != 2:
         return []
     gate, product = readers
-    is_gate = (
-        gate.op in GATES
-        and product.op == "Mul"
-        and set(product.inputs) == {end, gate.outputs[0]}
-        and _only(uses.readers(gate.outputs[0])) is product
+    return [gate, product] if GATES.get(gate.op) in ACTIVATIONS and _gated(gate, uses) is product else []
+
+
+def _gated(gate: Node, uses: Uses) -> Node | None:
+    """The product of a gate and what it reads, if nothing else reads the gate."""
+    product = _only(uses.readers(gate.outputs[0]))
+    is_product = (
+        product is not None and product.op == "Mul" and set(product.inputs) == {gate.inputs[0], gate.outputs[0]}
     )
-    return [gate, product] if is_gate else []
+    return product if is_product else None

@@ -49,11 +49,11 @@ WEIGHT_AT: Final[Mapping[str, int]] = {"QLinearConv": 3, "QLinearMatMul": 3, "QG
 
 VIEWS: Final = frozenset(_BY_RULE["view"])
 
-ACTIVATIONS: Final = frozenset({"Relu", "LeakyRelu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid", "PRelu", "Swish"})
+ACTIVATIONS: Final = frozenset({"Relu", "LeakyRelu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid", "PRelu"})
 """Runtimes apply these while they write a convolution's or linear layer's result."""
 
-GATES: Final = frozenset({"Sigmoid", "HardSigmoid"})
-"""x times one of these is Swish or HardSwish written as two nodes."""
+GATES: Final[Mapping[str, str]] = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish"}
+"""What x times one of these is."""
 
 INT8_OPERATORS: Final = frozenset(
     op for op in RULE_OF if op.startswith(("QLinear", "QGemm")) or op in ("ConvInteger", "MatMulInteger")
