@@ -120,6 +120,20 @@ class HeldBoard(Protocol):
 
 
 @runtime_checkable
+class OwnTime(Protocol):
+    """What a held board offers, too, if its time is not this machine's: it is then looked at where its time stands."""
+
+    @property
+    def n_processors(self) -> int:
+        """All that the board has."""
+        ...
+
+    def own_s(self) -> float:
+        """Processor time that the application used on the board so far."""
+        ...
+
+
+@runtime_checkable
 class Platform(Protocol):
     """The only object that touches hardware, real or simulated.
 

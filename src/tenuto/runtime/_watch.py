@@ -9,7 +9,7 @@ from typing import Final
 
 from tenuto.decisions import NO_READINGS
 from tenuto.errors import PlatformError
-from tenuto.platforms import HeldBoard, Monitor, readings_by_quantity
+from tenuto.platforms import HeldBoard, Monitor, OwnTime, readings_by_quantity
 from tenuto.runtime._clock import Clock
 from tenuto.traces import TraceWriter
 
@@ -24,7 +24,8 @@ class Watch:
 
     It looks right after an answer, when the stream is idle. At a time of its own it would now and then hold the
     interpreter's lock when an inference comes back, and where other programs want the processor, too, the stream waited
-    for their turns as well (measured: 12 ms, every third frame).
+    for their turns as well (measured: 12 ms, every third frame). A board in a time of its own is looked at in the
+    stream's thread, where its time stands still.
 
     `other_load_pct` is the load of all processors less this process's own share of it.
     """
@@ -32,9 +33,11 @@ class Watch:
     def __init__(self, board: HeldBoard, monitors: Sequence[Monitor], clock: Clock, writer: TraceWriter | None) -> None:
         self.readings: Mapping[str, float] = NO_READINGS
         self._board, self._monitors, self._clock, self._writer = board, monitors, clock, writer
-        self._n_processors = os.cpu_count() or 1
+        self._is_beside = not isinstance(board, OwnTime)
+        self._own_s = board.own_s if isinstance(board, OwnTime) else _own_s
+        self._n_processors = board.n_processors if isinstance(board, OwnTime) else os.cpu_count() or 1
         self._last_s = clock.now_s()
-        self._last_own_s = _own_s()
+        self._last_own_s = self._own_s()
         self._due_s = clock.now_s()
         self._is_over = False
         self._wake = threading.Event()
@@ -42,7 +45,8 @@ class Watch:
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        if self._is_beside:
+            self._thread.start()
 
     def stop(self) -> None:
         """End, and wait for it."""
@@ -55,12 +59,15 @@ class Watch:
         """An input was answered at `now_s`: a good time to look, if the last one is a while ago."""
         if now_s >= self._due_s:
             self._due_s = now_s + PERIOD_S
-            self._wake.set()
+            if self._is_beside:
+                self._wake.set()
+            else:
+                self._serve()
 
     def look(self) -> None:
         """Read everything once."""
         readings = readings_by_quantity(self._monitors, self._board.snapshot())
-        now_s, own_s = self._clock.now_s(), _own_s()
+        now_s, own_s = self._clock.now_s(), self._own_s()
         if "load_pct" in readings and now_s > self._last_s:
             own_pct = 100 * (own_s - self._last_own_s) / (now_s - self._last_s) / self._n_processors
             readings["other_load_pct"] = min(max(readings["load_pct"] - own_pct, 0.0), 100.0)
@@ -73,13 +80,16 @@ class Watch:
             self._wake.clear()
             if self._is_over:
                 return
-            try:
-                self.look()
-            except (PlatformError, OSError):
-                self.readings = NO_READINGS  # what cannot be read now is absent, not what it was
-            if self._writer is not None:
-                with suppress(OSError):  # the writer keeps what a full disk does not take, and says so when closed
-                    self._writer.flush()
+            self._serve()
+
+    def _serve(self) -> None:
+        try:
+            self.look()
+        except (PlatformError, OSError):
+            self.readings = NO_READINGS  # what cannot be read now is absent, not what it was
+        if self._writer is not None:
+            with suppress(OSError):  # the writer keeps what a full disk does not take, and says so when closed
+                self._writer.flush()
 
 
 def _own_s() -> float:

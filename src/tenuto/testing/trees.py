@@ -16,7 +16,8 @@ Source:
 
 import errno
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -161,6 +162,18 @@ def freeze_clock(root: Path, policy: str) -> None:
 def advance_load(root: Path, busy_and_idle_ticks: list[tuple[int, int]]) -> None:
     """Let each processor have been busy and idle for so many ticks since boot."""
     write_text(root, "proc/stat", _stat(busy_and_idle_ticks))
+
+
+def idle_along(root: Path) -> Callable[[float], None]:
+    """A sleep during which the processors of a board of files are seen to be idle: `check_platform(..., sleep=it)`."""
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        lines = (root / "proc/stat").read_text(encoding="ascii").splitlines()
+        fields = [line.split() for line in lines if line.startswith("cpu") and not line.startswith("cpu ")]
+        advance_load(root, [(int(one[1]), int(one[4]) + max(round(100 * seconds), 1)) for one in fields])
+
+    return sleep
 
 
 def tree_state(root: Path) -> dict[str, str]:
