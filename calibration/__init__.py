@@ -1,0 +1,1 @@
+"""Scripts that fit the figures of the shipped boards to public measurements, and print how well they do."""
