@@ -6,6 +6,7 @@ made as small as possible, the most important first, and only then does the obje
 """
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -271,6 +272,8 @@ def _cost(table: OperatingTable, metric: str) -> NDArray[np.float64]:
 
 
 def _violation(constraint: Constraint, figure: float, available_ms: float) -> float:
+    if math.isnan(figure):
+        return sys.float_info.max  # a figure that is absent keeps nothing, and any that is there is better
     bound = min(constraint.bound, available_ms) if constraint.metric == "latency_ms" else constraint.bound
     return max(bound - figure if constraint.relation == ">=" else figure - bound, 0.0)
 

@@ -6,8 +6,18 @@ from typing import Final
 
 from tenuto.errors import UnknownNameError, UsageError
 
-DIMENSION_CODES: Final = {"depth": "d", "width_pct": "w", "kernel_size": "k", "expand_ratio": "e", "resolution": "r"}
-"""The letter that stands for each elastic dimension in a sub-network's name."""
+DIMENSION_CODES: Final = {
+    "depth": "d",
+    "width_pct": "w",
+    "kernel_size": "k",
+    "expand_ratio": "e",
+    "resolution": "r",
+    "level": "l",
+}
+"""The letter that stands for each elastic dimension in a sub-network's name.
+
+`level` counts the rungs of a ladder whose setting is not known, or that has no other dimension.
+"""
 
 _DIMENSION_OF_CODE = {code: dimension for dimension, code in DIMENSION_CODES.items()}
 
