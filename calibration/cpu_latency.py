@@ -11,7 +11,6 @@ and once more together with all its relatives, the int8 twin and networks of the
 """
 
 import argparse
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 
 import numpy as np
 
+from calibration import DATA
 from calibration._board_values import rounded, update_board, update_errors
 from calibration._fit import Floats, levenberg_marquardt
 from calibration._latency_fit import ELEMENTS, FIGURES, WORK, Layers, Pattern, fit_all, layers_of, times_ms
@@ -294,8 +294,7 @@ def _print_pattern(pattern: Pattern) -> None:
 def main() -> None:
     """Fit, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    default = Path(os.environ.get("TENUTO_DATA", Path(__file__).parents[2] / "shared/data"))
-    parser.add_argument("--data", type=Path, default=default, help="the folder that has boards/ in it")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder that has boards/ in it")
     parser.add_argument("--write", action="store_true", help="write the figures into the board files")
     parser.add_argument("--quick", action="store_true", help="without validation")
     options = parser.parse_args()

@@ -6,7 +6,6 @@ others, and how many outputs fill it, are assumed. Int8 networks are left out: n
 """
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from calibration import DATA
 from calibration._board_values import rounded, update_board
 from calibration._fit import Floats, levenberg_marquardt
 from calibration._latency_fit import WORK, Ints, costs_of
@@ -115,8 +115,7 @@ def board_values(target: Target, figures: Floats) -> dict[str, float]:
 def main() -> None:
     """Fit, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    default = Path(os.environ.get("TENUTO_DATA", Path(__file__).parents[2] / "shared/data"))
-    parser.add_argument("--data", type=Path, default=default, help="the folder that has boards/ in it")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder that has boards/ in it")
     parser.add_argument("--write", action="store_true", help="write the figures into the board files")
     options = parser.parse_args()
     for target in TARGETS:

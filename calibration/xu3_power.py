@@ -9,7 +9,6 @@ Validation: whole workloads, and whole clocks, are left out of the fit; and two 
 """
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
@@ -18,6 +17,7 @@ from statistics import fmean
 
 import numpy as np
 
+from calibration import DATA
 from calibration._board_values import rounded, update_board
 from calibration._fit import non_negative_least_squares
 from tenuto.platforms.simulated._board_file import load_board
@@ -252,7 +252,7 @@ def fitted_values(board: BoardSpec, samples: Sequence[PowerSample]) -> dict[str,
 def main() -> None:
     """Print the fit, its calibration and validation errors; with --write, put it into the board file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TENUTO_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder that has boards/ in it")
     parser.add_argument("--write", action="store_true", help="write the figures into the board file")
     options = parser.parse_args()
     board = load_board("odroid-xu3@1")

@@ -13,7 +13,6 @@ the model runs with its own throttling.
 """
 
 import argparse
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from calibration import DATA
 from calibration._board_values import replace_values, rounded, update_board
 from calibration._fit import Floats, levenberg_marquardt
 from calibration.xu3_power import BOARD_FILE, SWEEP_FILE
@@ -162,7 +162,7 @@ def show(what: str, errors_c: Sequence[float]) -> None:
 def main() -> None:
     """Print the fit, its calibration and validation errors; with --write, put it into the board file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TENUTO_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder that has boards/ in it")
     parser.add_argument("--write", action="store_true", help="write the figures into the board file")
     options = parser.parse_args()
     log_ = whole_log(load_board("odroid-xu3@1"), options.data)

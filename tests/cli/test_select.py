@@ -162,6 +162,39 @@ def test_a_clock_may_be_given_in_any_unit(tenuto: Command, table: Path, text: st
     assert found["available"]["max_frequency_hz"]["a7"] == {"asked": hz * 10**6, "became": hz * 10**6}
 
 
+def test_a_cluster_that_nothing_can_use_is_offered_on_request_only(tenuto: Command) -> None:
+    on_a_board = ("select", "--board", "odroid-xu3", "--network", "alexnet-groups", "--minimise", "energy_mj", "--json")
+    quiet = answer(tenuto(*on_a_board))["available"]
+    assert (quiet["clusters"], list(quiet["left_out"])) == (["a15", "a7"], ["gpu"])
+    for words in (("--with", "gpu"), ("--max-frequency", "gpu=600MHz")):
+        asked = answer(tenuto(*on_a_board, *words))["available"]
+        assert (asked["clusters"], asked["left_out"]) == (["a15", "a7", "gpu"], {})
+    assert "unverified" in answer(tenuto(*on_a_board))["accuracy_from"]
+    alone = answer(tenuto(*on_a_board, "--only", "gpu"))
+    assert (alone["configuration"]["cluster"], alone["available"]["left_out"]) == ("gpu", {})
+    code, _, complaint = tenuto(*on_a_board, "--with", "gpo")
+    assert (code, "gpu" in complaint) == (2, True)
+    assert "--with gpu" in tenuto(*on_a_board[:-1])[1]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "cluster", "mhz"),
+    [
+        (("--latency-ms", "400", "--energy-mj", "100"), "a7", 800),
+        (("--latency-ms", "200", "--energy-mj", "200"), "a15", 700),
+    ],
+)
+def test_the_published_case_study_comes_out_of_one_core(
+    tenuto: Command, budgets: tuple[str, ...], cluster: str, mhz: int
+) -> None:
+    """Published: the whole network on the A7 near 900 MHz, and with the tighter deadline on the A15 near 1 GHz."""
+    found = answer(
+        tenuto("select", "--board", "odroid-xu3", "--network", "alexnet-groups", *budgets, "--cores", "1", "--json")
+    )
+    expected = {"sub_network": "w100", "cluster": cluster, "n_cores": 1, "frequency_hz": mhz * 10**6}
+    assert (found["configuration"], found["violated"]) == (expected, [])
+
+
 def test_a_published_table_needs_no_board(tenuto: Command) -> None:
     found = answer(tenuto("select", "--network", "dynamic-ofa-gpu", "--latency-ms", "60", "--json"))
     assert found["metrics"]["latency_ms"] == {"value": 58.8, "source": "published"}

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tenuto.errors import SpecError, UnknownNameError
-from tenuto.platforms.simulated import _board_file, board_ids, load_board, parameters, read_board
+from tenuto.platforms.simulated import _board_file, _spec, board_ids, load_board, parameters, read_board
 
 FOLDER = Path(_board_file.__file__).parent / "boards"
 RK3588 = (FOLDER / "rk3588@1.toml").read_text(encoding="utf-8")
@@ -124,3 +125,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as caught:
             read_board(path)
         assert caught.value.path == path
+
+
+def test_the_page_on_writing_a_board_explains_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs/own-board.md").read_text(encoding="utf-8")
+    tables = [one for one in vars(_spec).values() if isinstance(one, type) and issubclass(one, _spec.Table)]
+    keys = {key.encode_name for table in tables for key in msgspec.structs.fields(table)}
+    assert len(keys) > 80
+    assert {key for key in keys if f"`{key}`" not in page and f".{key}]`" not in page} == set()

@@ -16,7 +16,7 @@ CLOCK_RATIO = 1109.25 / 803.25
 """Of the two clocks of the Xavier NX GPU that were published."""
 
 CLOCK_ALONE, PROGRAM_ALONE, BOTH = 49.9 / 43.4, 49.9 / 43.4, 69.1 / 43.4
-"""Times as long at the lower clock, beside one program, and both (reference/papers.md, 0.3)."""
+"""Times as long at the lower clock, beside one program, and both: read off the figure in Dynamic-OFA's repository."""
 
 
 def both(busy_share: float) -> float:

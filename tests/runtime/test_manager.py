@@ -1,6 +1,7 @@
 """The loop goes on whatever breaks, says so in the trace, and learns from nothing that did not happen."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,16 @@ from tenuto.engines import Engine
 from tenuto.errors import (
     DeniedError,
     EngineError,
+    KnobRejectedError,
     TransientError,
     UnknownMetricError,
     UnknownNameError,
     UsageError,
 )
 from tenuto.platforms import HeldBoard
+from tenuto.points import Estimate, OperatingPoint, OperatingTable
 from tenuto.requirements import Requirements
-from tenuto.runtime import QUARANTINE_S
+from tenuto.runtime import QUARANTINE_S, REFUSED_S
 from tenuto.traces import Event, Trace, TraceHeader, replay
 
 
@@ -200,6 +203,60 @@ def test_a_transient_error_of_the_board_costs_one_step(board: HeldBoard) -> None
     assert second.error is None
     assert third.step.observation.in_force == second.step.applied == second.decision.point
     assert len(failing.applied) == 1, "set once, and not again while it stays"
+
+
+def too_hot(found: object) -> KnobRejectedError:
+    return KnobRejectedError(platform="files", part="cpu.frequency_hz", asked=2, found=found, hint="too hot")
+
+
+def at_clocks(*frequencies_hz: int) -> OperatingTable:
+    """The ladder at several clocks."""
+    return OperatingTable.from_points(
+        OperatingPoint(
+            replace(point.configuration, frequency_hz=frequency_hz),
+            {
+                **point.metrics,
+                "latency_ms": Estimate(
+                    point.metrics["latency_ms"].value * max(frequencies_hz) / frequency_hz, "assumed"
+                ),
+            },
+        )
+        for point in ladder()
+        for frequency_hz in frequencies_hz
+    )
+
+
+def test_a_clock_that_the_board_refuses_is_not_the_end_and_what_it_keeps_is_what_is_learned_of(
+    board: HeldBoard,
+) -> None:
+    failing = FailingBoard(board, too_hot(found=1))
+    table = at_clocks(1, 2)
+    stream = Stream(failing, table=table, policy=FixedPolicy("largest"))
+    failing.n_left = 10**9
+    first, second = stream.manager(FRAME), stream.manager(FRAME)
+    assert "too hot" in (first.error or "")
+    assert second.error is None, "it is not asked for again at once"
+    for result in (first, second):
+        assert table.configuration(result.decision.point).frequency_hz == 2
+        assert result.step.applied is not None
+        in_force = table.configuration(result.step.applied)
+        assert (in_force.frequency_hz, in_force.sub_network) == (1, LARGEST)
+    stream.clock.advance(REFUSED_S)
+    assert "too hot" in (stream.manager(FRAME).error or ""), "but after a while"
+
+
+def test_a_cluster_that_was_taken_away_is_not_the_end_and_no_evidence(board: HeldBoard) -> None:
+    failing = FailingBoard(board, too_hot(found=[]))
+    stream = Stream(failing)
+    failing.n_left = 1
+    first, second = stream.manager(FRAME), stream.manager(FRAME)
+    assert "too hot" in (first.error or "")
+    assert second.step.observation.in_force is None
+    assert second.error is None
+    assert failing.applied == []
+    stream.clock.advance(REFUSED_S)
+    assert stream.manager(FRAME).step.applied is not None
+    assert len(failing.applied) == 1
 
 
 def test_a_board_that_refuses_is_recorded_and_reported(board: HeldBoard) -> None:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final, TypeGuard
 
 import typer
 
 from tenuto.control import Resources, available
-from tenuto.errors import UnknownMetricError, UsageError
+from tenuto.errors import UnknownMetricError, UnknownNameError, UsageError
 from tenuto.nets.catalogue import network_names, open_network
 from tenuto.platforms.simulated import board_ids, load_board
 from tenuto.points import OperatingTable, read_table
@@ -31,6 +31,9 @@ SiliconOption = Annotated[
 ]
 CoresOption = Annotated[str | None, typer.Option("--cores", help="Only these numbers of cores, such as 1,2.")]
 OnlyOption = Annotated[list[str] | None, typer.Option("--only", help="Only this cluster; may be given again.")]
+WithOption = Annotated[
+    list[str] | None, typer.Option("--with", help="With this cluster, which a board offers only on request.")
+]
 WithoutOption = Annotated[list[str] | None, typer.Option("--without", help="Without this cluster; may be given again.")]
 MaximiseOption = Annotated[
     str | None, typer.Option("--maximise", "--maximize", help="accuracy_pct, the default where it is known.")
@@ -73,6 +76,8 @@ class Points:
         titles: What to call sub-networks, by name; one that is not in it is called by its name.
         caps: Each cluster's cap on its clock: as asked and as it came to be, in Hz.
         warnings: What one should know of the figures, in sentences.
+        left_out: Clusters that the board offers only on request, and why, by name.
+        accuracy_from: Where a catalogued network's accuracies come from; None where nobody says.
     """
 
     table: OperatingTable
@@ -80,6 +85,8 @@ class Points:
     titles: Mapping[str, str]
     caps: Mapping[str, tuple[int, int]]
     warnings: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    accuracy_from: str | None = None
 
     @property
     def cap_notes(self) -> list[str]:
@@ -89,6 +96,12 @@ class Points:
             + ("" if asked == became else f": {show_frequency(asked)} is not a step of its ladder")
             for cluster, (asked, became) in self.caps.items()
         ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What became of each cap, and what was left out and why, in words."""
+        left_out = [f"without {name}, as {why}; --with {name} takes it in" for name, why in self.left_out.items()]
+        return [*self.cap_notes, *left_out]
 
 
 def resources_of(
@@ -113,10 +126,11 @@ def open_points(
     table: Path | None,
     resources: Resources,
     *,
+    including: Sequence[str] | None = None,
     batch: int = 1,
     silicon_c: float = DEFAULT_TEMPERATURE_C,
 ) -> Points:
-    """The points that a command was asked to work on.
+    """The points that a command was asked to work on; clusters that are offered on request only if they are named.
 
     Raises:
         UsageError: The options do not say which points, or nothing is left of them.
@@ -124,9 +138,16 @@ def open_points(
         SpecError: A file is damaged.
     """
     whole = _of_file(table, board, network) if table is not None else _of_board(board, network, batch, silicon_c)
-    found = available(whole.table, resources)
+    for name in including or ():
+        if name not in whole.table.clusters:
+            raise UnknownNameError("cluster", name, whole.table.clusters)
+    named = {*(including or ()), *(resources.only or ()), *resources.without, *resources.max_frequency_hz}
+    left_out = {name: why for name, why in whole.left_out.items() if name not in named}
+    if resources.only is not None:
+        left_out = {}
+    found = available(whole.table, replace(resources, without={*resources.without, *left_out}))
     caps = {cluster: (asked, found.became_hz[cluster]) for cluster, asked in resources.max_frequency_hz.items()}
-    return Points(found.table, whole.origin, whole.titles, caps, whole.warnings)
+    return Points(found.table, whole.origin, whole.titles, caps, whole.warnings, left_out, whole.accuracy_from)
 
 
 def requirements_of(
@@ -184,7 +205,7 @@ def _of_board(board: str | None, network: str | None, batch: int, silicon_c: flo
                 f"asked for {network} on no board, and nobody published a table of it; give --board: {names}"
             )
         origin = f"published: {catalogued.published.about['from']} ({catalogued.published.about['platform']})"
-        return Points(catalogued.published, origin, titles, {}, ())
+        return Points(catalogued.published, origin, titles, {}, (), accuracy_from=catalogued.accuracy_from)
     if not _COLDEST_C <= silicon_c <= _WARMEST_C:
         raise UsageError(f"--silicon-c: asked {silicon_c:g}, expected {_COLDEST_C:g} to {_WARMEST_C:g} °C")
     spec = load_board(board)
@@ -195,7 +216,8 @@ def _of_board(board: str | None, network: str | None, batch: int, silicon_c: flo
         "goes in and out, and latencies are assumed"
     )
     origin = spec.id if batch == 1 else f"{spec.id}, {batch} items per inference"
-    return Points(table, origin, titles, {}, (warning,) if unknown else ())
+    on_request = {cluster.name: cluster.on_request for cluster in spec.clusters if cluster.on_request}
+    return Points(table, origin, titles, {}, (warning,) if unknown else (), on_request, catalogued.accuracy_from)
 
 
 def _count(text: str) -> int:

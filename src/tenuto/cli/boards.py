@@ -24,6 +24,8 @@ COLOURS = {"measured": "green", "modelled": "cyan", "published": "blue", "assume
 File = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="CSV file of measurements, to validate.")]
 
 VALIDATE = "validate"
+UNITS = {"pct": "%", "c": "°C"}
+"""Of a figure's last syllable, where that is not its unit itself."""
 
 
 def command(
@@ -145,7 +147,8 @@ def _trust(board: BoardSpec) -> Group:
         return Group(heading, Text("  Nobody has compared this model with measurements.", style="yellow"))
     table = plain_table("  model against measurements it was not fitted to", "error", "asked", "repeat with")
     for result in board.validation:
-        unit = "%" if result.figure.endswith("_pct") else result.figure.rpartition("_")[2]
+        suffix = result.figure.rpartition("_")[2]
+        unit = UNITS.get(suffix, suffix)
         table.add_row(
             f"  {result.what}",
             f"{result.value:.1f} {unit}",

@@ -27,6 +27,7 @@ from tenuto.cli._points import (
     SiliconOption,
     TableOption,
     TemperatureOption,
+    WithOption,
     WithoutOption,
     bounds_of,
     open_points,
@@ -67,6 +68,7 @@ def trade_off(
     minimise: MinimiseOption = None,
     cores: CoresOption = None,
     only: OnlyOption = None,
+    including: WithOption = None,
     without: WithoutOption = None,
     max_frequency: CapOption = None,
     batch: BatchOption = 1,
@@ -78,7 +80,7 @@ def trade_off(
     """Every operating point in two metrics, with the Pareto front, budgets and what is chosen under them."""
     check_target(output)
     resources = resources_of(cores, only, without, max_frequency)
-    points = open_points(board, network, table, resources, batch=batch, silicon_c=silicon_c)
+    points = open_points(board, network, table, resources, including=including, batch=batch, silicon_c=silicon_c)
     options = bounds_of(
         latency_ms=latency_ms,
         energy_mj=energy_mj,
@@ -114,7 +116,7 @@ def power(
 ) -> None:
     """What a cluster draws at each clock while it runs a network, a line for each sub-network."""
     check_target(output)
-    points = open_points(board, network, table, Resources(), batch=batch, silicon_c=silicon_c)
+    points = open_points(board, network, table, Resources(only={cluster}), batch=batch, silicon_c=silicon_c)
     figure = draw_power(points.table, cluster=cluster, n_cores=cores, titles=points.titles, origin=_origin(points))
     save(figure, output)
     _say(points, output)
@@ -153,13 +155,13 @@ def _letters(taken: set[str]) -> Iterator[str]:
 
 
 def _origin(points: Points) -> str:
-    return "; ".join([points.origin, *points.cap_notes])
+    return "; ".join([points.origin, *points.cap_notes, *(f"without {name}" for name in points.left_out)])
 
 
 def _say(points: Points, output: Path) -> None:
     console = Console(stderr=True)
     for warning in points.warnings:
         console.print(Text(f"tenuto: {warning}", style="yellow"), soft_wrap=True)
-    for note in points.cap_notes:
+    for note in points.notes:
         console.print(Text(f"{note}."), soft_wrap=True)
     console.print(Text(f"The figure is {output}"), soft_wrap=True)

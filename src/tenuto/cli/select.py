@@ -26,6 +26,7 @@ from tenuto.cli._points import (
     SiliconOption,
     TableOption,
     TemperatureOption,
+    WithOption,
     WithoutOption,
     bounds_of,
     open_points,
@@ -69,6 +70,7 @@ def command(
     minimise: MinimiseOption = None,
     cores: CoresOption = None,
     only: OnlyOption = None,
+    including: WithOption = None,
     without: WithoutOption = None,
     max_frequency: CapOption = None,
     batch: BatchOption = 1,
@@ -80,7 +82,13 @@ def command(
     Bounds that cannot all be kept are given up, the least important first; that is an answer, too.
     """
     points = open_points(
-        board, network, table, resources_of(cores, only, without, max_frequency), batch=batch, silicon_c=silicon_c
+        board,
+        network,
+        table,
+        resources_of(cores, only, without, max_frequency),
+        including=including,
+        batch=batch,
+        silicon_c=silicon_c,
     )
     bounds = bounds_of(
         latency_ms=latency_ms,
@@ -106,6 +114,7 @@ def as_json(answer: _Answer) -> dict[str, object]:
     return {
         "origin": answer.points.origin,
         "network": table.sub_networks[0].network,
+        "accuracy_from": answer.points.accuracy_from,
         "configuration": _configuration(table, selection.point),
         "metrics": _metrics(table, selection.point),
         "violated": list(selection.violated),
@@ -127,6 +136,7 @@ def as_json(answer: _Answer) -> dict[str, object]:
         "available": {
             "n_points": len(table),
             "clusters": sorted({table.clusters[index] for index in table.cluster_index.tolist()}),
+            "left_out": dict(answer.points.left_out),
             "max_frequency_hz": {
                 cluster: {"asked": asked, "became": became} for cluster, (asked, became) in answer.points.caps.items()
             },
@@ -167,8 +177,10 @@ def render(answer: _Answer, console: Console) -> None:
     lines += [("why" if index == 0 else "", sentence) for index, sentence in enumerate(_reason(answer))]
     if selection.runner_up is not None:
         lines += [("runner-up", _place(answer, selection.runner_up)), ("", _figures(table, selection.runner_up))]
-    lines += [("available" if index == 0 else "", note) for index, note in enumerate(answer.points.cap_notes)]
+    lines += [("available" if index == 0 else "", note) for index, note in enumerate(answer.points.notes)]
     lines.append(("from", f"{answer.points.origin}; {len(table)} points"))
+    if answer.points.accuracy_from and "accuracy_pct" in table.metrics:
+        lines.append(("accuracy", answer.points.accuracy_from))
     for head, words in lines:
         style = "bold" if head == "choice" else ""
         console.print(Text.assemble((f"{head:<11}", "dim"), (words, style)), soft_wrap=True)

@@ -72,8 +72,13 @@ class LinuxBoard:
             wiring.check(self._platform, configuration)
             self._let_go(configuration)
             frequency_hz = configuration.frequency_hz
-            if frequency_hz is not None and wiring.clock is not None:
-                self._set_clock(wiring.clock, configuration.cluster, frequency_hz)
+            try:
+                if frequency_hz is not None and wiring.clock is not None:
+                    self._set_clock(wiring.clock, configuration.cluster, frequency_hz)
+            except KnobRejectedError:
+                # A cluster that may not have its clock is still the one to run on.
+                self._confine(wiring, configuration.n_cores)
+                raise
             self._confine(wiring, configuration.n_cores)
             return configuration
 

@@ -114,7 +114,8 @@ class HeldBoard(Protocol):
             UnknownNameError: No such cluster.
             UsageError: More cores than the cluster has, or a clock off its ladder.
             DeniedError: A permission is missing.
-            KnobRejectedError: The board reports another value than the one written.
+            KnobRejectedError: The board reports another value than the one written: of a clock, `found` is the clock
+                that it keeps instead, and all else of the configuration is in force.
         """
         ...
 

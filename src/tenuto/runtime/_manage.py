@@ -104,7 +104,7 @@ class Session:
     """A network under management, between `with` and the end of its block.
 
     Args:
-        package: The network.
+        package: The network; None where the engine is brought along and knows it, as on a simulated board.
         platform: Where it runs; held inside the block.
         table: Its profile there.
         requirements: What must hold.
@@ -118,7 +118,7 @@ class Session:
 
     def __init__(
         self,
-        package: NetworkPackage,
+        package: NetworkPackage | None,
         platform: Platform,
         table: OperatingTable,
         requirements: Requirements,
@@ -142,6 +142,8 @@ class Session:
         with ExitStack() as stack:
             engine = self._engine
             if engine is None:
+                if self._package is None:
+                    raise UsageError("asked for a session without a network; give a package, or an engine with one")
                 engine = open_engine(self._package, self._table, self._platform)
                 stack.callback(engine.close)
             board = stack.enter_context(self._platform.hold())
@@ -193,8 +195,9 @@ class Session:
 
     def header(self, *, events: tuple[Event, ...] = ()) -> TraceHeader:
         """What a trace of this session begins with."""
+        package = self._package
         return TraceHeader(
-            network=f"{self._package.name}@{self._package.version}",
+            network=self._table.sub_networks[0].network if package is None else f"{package.name}@{package.version}",
             platform=self._platform.name,
             policy=self._policy.name,
             parameters=self._policy.parameters,

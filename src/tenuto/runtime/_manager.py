@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tenuto.control import Policy
 from tenuto.decisions import NO_READINGS, Decision, Observation
 from tenuto.engines import Engine
-from tenuto.errors import EngineError, PlatformError, TenutoError, TransientError, UsageError
+from tenuto.errors import EngineError, KnobRejectedError, PlatformError, TenutoError, TransientError, UsageError
 from tenuto.platforms import HeldBoard
 from tenuto.points import Configuration, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements
@@ -22,11 +22,17 @@ from tenuto.traces import Event, Step
 QUARANTINE_S: Final = 5.0
 """A sub-network whose engine threw is left alone for so long."""
 
+REFUSED_S: Final = 1.0
+"""A clock that the board refused, as one does that is hot, is asked for again after so long."""
+
 
 _Evidence: TypeAlias = tuple[int | None, float | None, float]
 """What the next decision learns from: the row in force, its latency in ms, and how long its input had waited in ms."""
 
 _NO_EVIDENCE: Final[_Evidence] = (None, None, 0.0)
+
+_Place: TypeAlias = tuple[str, int, int | None]
+"""The board's part of a configuration: cluster, cores, clock."""
 
 _Key: TypeAlias = tuple[str, int, int | None, SubNetwork]
 """A configuration, its place first."""
@@ -63,13 +69,17 @@ class Manager:
         self._engine, self._board, self._policy, self._table = engine, board, policy, table
         self._now_s, self._watch, self._record = clock.now_s, watch, record
         self._configurations = tuple(table.configuration(row) for row in range(len(table)))
-        self._row_of = {_key(one, one.sub_network): row for row, one in enumerate(self._configurations)}
+        self._row_of = {
+            (one.cluster, one.n_cores, one.frequency_hz, one.sub_network): row
+            for row, one in enumerate(self._configurations)
+        }
         self._by_size = _by_size(table)
         self._expected_shape = tuple(table.about["input_shape"]) if "input_shape" in table.about else None
         self._began_s = clock.now_s()
         self._index = 0
         # What was put in force last: the board's part of it, the row that both make, the engine's own sub-network.
-        self._place: tuple[str, int, int | None] | None = None
+        self._place: _Place | None = None
+        self._refused: tuple[_Place, float] | None = None
         self._row: int | None = None
         self._active: SubNetwork | None = None
         self._quarantined: dict[SubNetwork, float] = {}
@@ -229,23 +239,31 @@ class Manager:
         except Exception as problem:  # as above: it could not be opened
             self._quarantine(sub_network)
             active, is_fallback, error = engine.active, True, _said(problem)
-        return active, self._row_in_force(wanted, active), is_fallback, error
+        return active, self._row_in_force(active), is_fallback, error
 
     def _settle(self, wanted: Configuration) -> str | None:
-        """Set the board, if it is not so already; what went wrong, if it is worth another try."""
+        """Set the board, if it is not so already; what went wrong, if the stream can go on without it."""
         place = (wanted.cluster, wanted.n_cores, wanted.frequency_hz)
-        if place == self._place:
+        if place == self._place or (
+            self._refused is not None and self._refused[0] == place and self._now_s() < self._refused[1]
+        ):
             return None
-        self._place = None
+        self._place = self._refused = None
         try:
             self._board.apply(wanted)
         except TransientError as problem:
             return _said(problem)  # this input runs wherever the board lets it; the next one tries again
+        except KnobRejectedError as problem:
+            # Too hot for this clock, or taken away: it runs as the board lets it, and that is what is learned of.
+            self._refused = (place, self._now_s() + REFUSED_S)
+            if isinstance(problem.found, int):
+                self._place = (wanted.cluster, wanted.n_cores, problem.found)
+            return _said(problem)
         self._place = place
         return None
 
-    def _row_in_force(self, wanted: Configuration, active: SubNetwork) -> int | None:
-        row = None if self._place is None else self._row_of.get(_key(wanted, active))
+    def _row_in_force(self, active: SubNetwork) -> int | None:
+        row = None if self._place is None else self._row_of.get((*self._place, active))
         self._row, self._active = row, active
         return row
 
@@ -315,10 +333,6 @@ class Manager:
         self._index += 1
         if self._record is not None:
             self._record(step)
-
-
-def _key(configuration: Configuration, sub_network: SubNetwork) -> _Key:
-    return configuration.cluster, configuration.n_cores, configuration.frequency_hz, sub_network
 
 
 def _by_size(table: OperatingTable) -> tuple[SubNetwork, ...]:

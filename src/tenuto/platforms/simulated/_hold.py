@@ -89,6 +89,7 @@ class HeldSimulatedBoard:
                 board.drive(other, None)
         if frequency_hz is not None and domain.driven_hz != frequency_hz:
             board.drive(index, frequency_hz)
+        self._place.put(index, cluster, configuration.n_cores)
         if frequency_hz is not None and domain.allowed_hz != frequency_hz:
             raise KnobRejectedError(
                 platform=board.spec.id,
@@ -97,7 +98,6 @@ class HeldSimulatedBoard:
                 found=domain.allowed_hz,
                 hint="a thermal or power cap, or another program, has it",
             )
-        self._place.put(index, cluster, configuration.n_cores)
         return configuration
 
     @property

@@ -181,6 +181,7 @@ class ClusterSpec(Table, frozen=True, kw_only=True):
         capacity: The kernel's relative capacity, 1 to 1024, where it says one.
         ladder: Its clocks.
         governor: What the kernel runs while nobody holds the board.
+        on_request: Why the command line offers this cluster only to those who name it, such as for want of a runtime.
         clock_delay_ms: From a request until the new clock is in force.
         transition_latency_us: What the kernel believes of that, from which governors take their period.
         idle_states: Lightest first.
@@ -194,6 +195,7 @@ class ClusterSpec(Table, frozen=True, kw_only=True):
     capacity: Annotated[int, Meta(ge=1, le=1024)] | None = None
     ladder: Ladder
     governor: Governor
+    on_request: str | None = None
     clock_delay_ms: Parameter
     transition_latency_us: Parameter | None = None
     latency: LatencyParameters

@@ -4,7 +4,7 @@ Each takes what the governor remembers, what it sees of the last period, and the
 next, the clock it asks for in it. A *cap* is the kernel's `policy->max`: what heat or others leave of the ladder.
 
 Source:
-    reference/boards.md, section 6 (thresholds, periods, divisor); Linux drivers/cpufreq/cpufreq_ondemand.c,
+    Documentation/admin-guide/pm/cpufreq.rst (thresholds, periods); Linux drivers/cpufreq/cpufreq_ondemand.c,
     cpufreq_conservative.c, cpufreq_governor.c, kernel/sched/cpufreq_schedutil.c, kernel/sched/pelt.c and
     drivers/devfreq/governor_simpleondemand.c (order of steps, and to which step of the ladder each rounds).
 

@@ -11,7 +11,7 @@ Model:
     program), because nothing is known of how it does.
 
 Source:
-    Process after arXiv 2606.16106 v1 (reference/papers.md, 0.3): next to a miss the next one misses, too, with a
+    Process after arXiv 2606.16106 v1: next to a miss the next one misses, too, with a
     probability of up to 74 % at a 0.1 % rate, and a Gaussian's mean + 3 sigma is passed 13 to 29 times too often. A
     burst that begins with 0.003, stays with 0.85 and has a tail of scale 0.15 and index 3 gives, over a million draws
     with sigma 0.03, 69 % and 14 times, and a coefficient of variation of 5 %.
