@@ -21,6 +21,7 @@ from tenuto.platforms import (
     BackgroundLoad,
     BoardSpec,
     Conditions,
+    HeldBoard,
     SimulatedEngine,
     SimulatedPlatform,
     board_ids,
@@ -28,10 +29,11 @@ from tenuto.platforms import (
     readings_by_quantity,
 )
 from tenuto.platforms.simulated import Parameter, SimClock, Truth
-from tenuto.platforms.simulated._board import Board
+from tenuto.platforms.simulated._board import Board, Work
 from tenuto.platforms.simulated._engine import NetworkWork
-from tenuto.platforms.simulated._spec import BatterySpec
+from tenuto.platforms.simulated._spec import BatterySpec, IdleState
 from tenuto.platforms.simulated.power import PowerModel
+from tenuto.platforms.simulated.thermal import ThermalModel
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements
 from tenuto.runtime import Session
@@ -248,8 +250,13 @@ def test_energy_is_the_integral_of_power() -> None:
     assert metered_mj == pytest.approx(integral_mj, rel=2e-4)
 
 
+def step_by_step(board: Board, work: Work, factor: float, cluster: int, n_cores: int) -> None:
+    """`Board.run`, always the longer way."""
+    board._run_with_governor(work, factor, cluster, n_cores, is_waking=True)
+
+
 def test_an_inference_as_one_pulse_is_one_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing happens meanwhile a shorter way is taken; it leads to the same place."""
+    """Where no governor is at work a shorter way is taken; it leads to the same place."""
 
     def work() -> tuple[Truth, float]:
         platform = SimulatedPlatform(XU3)
@@ -262,11 +269,48 @@ def test_an_inference_as_one_pulse_is_one_step_by_step(monkeypatch: pytest.Monke
             return platform.truth(), platform.clock.now_s()
 
     short, short_s = work()
-    monkeypatch.setattr(Board, "_run_at_once", lambda *_: False)
+
+    monkeypatch.setattr(Board, "run", step_by_step)
     long, long_s = work()
     assert short_s == pytest.approx(long_s, rel=1e-9)
     for one, other in ((short.energy_mj, long.energy_mj), (short.temperature_c, long.temperature_c)):
         assert dict(one) == pytest.approx(dict(other), rel=1e-3)  # leakage is worked out at other moments
+
+
+def test_both_ways_agree_to_rounding_where_nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While fans start and stop, and others come and go."""
+    clusters = [
+        msgspec.structs.replace(
+            cluster,
+            power=msgspec.structs.replace(cluster.power, static_w_per_v=replace_value(cluster.power.static_w_per_v, 0)),
+        )
+        for cluster in XU3.clusters
+    ]
+    dry = msgspec.structs.replace(XU3, clusters=tuple(clusters))
+    schedule = [
+        (2.0, Conditions(background={"a15": BackgroundLoad(1.5), "a7": BackgroundLoad(2.0, memory_gb_s=1.0)})),
+        (5.0, Conditions(memory_mhz=XU3.memory.frequency_mhz[0])),
+        (7.0, Conditions(ambient_c=-20.0)),  # fans stop one after the other, so slowly that nothing else changes
+    ]
+
+    def work() -> tuple[Truth, float]:
+        platform = SimulatedPlatform(dry, schedule=schedule)
+        engine = engine_of(platform)
+        engine.activate(LARGE)
+        with platform.hold() as board:
+            board.apply(place("a15", 2, 1200 * MHZ))
+            while platform.clock.now_s() < 40.0:
+                engine.infer(FRAME)
+                platform.clock.advance(0.02)
+            return platform.truth(), platform.clock.now_s()
+
+    short, short_s = work()
+    monkeypatch.setattr(Board, "run", step_by_step)
+    long, long_s = work()
+    assert short.frequency_hz == long.frequency_hz
+    assert short_s == pytest.approx(long_s, rel=1e-12)
+    assert dict(short.energy_mj) == pytest.approx(dict(long.energy_mj), rel=1e-9)
+    assert dict(short.temperature_c) == pytest.approx(dict(long.temperature_c), rel=1e-9)
 
 
 @pytest.mark.parametrize("net", [SMALL, LARGE])
@@ -279,6 +323,7 @@ def test_an_inference_draws_what_its_cores_draw(net: SubNetwork) -> None:
     with platform.hold() as board:
         board.apply(place("a15", 2, GHZ))
         platform.clock.advance(1.0)
+        engine.infer(FRAME)  # which wakes the cluster
         before, began_s = platform.truth(), platform.clock.now_s()
         for _ in range(5):
             engine.infer(FRAME)
@@ -352,6 +397,185 @@ def test_temperatures_stay_between_the_air_and_what_the_power_explains(
         assert all(power_w >= 0 for power_w in truth.power_w.values())
 
 
+# Sleep.
+
+
+def with_sleep(power_share: float = 0.1) -> BoardSpec:
+    """The board, whose A15 draws something while it waits, and sleeps after 1 ms, within 0.1 ms, for 0.12 ms more."""
+
+    def assumed(value: float) -> Parameter:
+        return Parameter(value=value, source="assumed", reference=next(iter(XU3.references)))
+
+    sleep = IdleState(
+        name="CPU_SLEEP",
+        power_share=assumed(power_share),
+        entry_us=assumed(100),
+        exit_us=assumed(120),
+        min_residency_us=assumed(1000),
+    )
+    little, big, gpu = XU3.clusters
+    power = msgspec.structs.replace(big.power, idle_share=assumed(0.2))
+    big = msgspec.structs.replace(big, power=power, idle_states=(*big.idle_states, sleep))
+    return msgspec.structs.replace(XU3, clusters=(little, big, gpu))
+
+
+def held_at(platform: SimulatedPlatform, engine: SimulatedEngine, frequency_hz: int = GHZ) -> HeldBoard:
+    """Held on two cores of the A15, which has just finished an inference; nobody gives it back."""
+    engine.activate(SMALL)
+    board = platform.hold().__enter__()
+    board.apply(place("a15", 2, frequency_hz, net=SMALL))
+    platform.clock.advance(0.5)
+    engine.infer(FRAME)
+    return board
+
+
+def test_a_cluster_sleeps_when_it_was_idle_for_long_enough() -> None:
+    platform = SimulatedPlatform(with_sleep())
+    held_at(platform, engine_of(platform))
+    cluster = platform.spec.cluster("a15")
+    idle_w = PowerModel.of(cluster).idle_power_w
+    awake_w = platform.truth().power_w["a15"]
+    assert awake_w == pytest.approx(idle_w(GHZ, temperature_c=platform.truth().temperature_c["a15"]), rel=0.01)
+    platform.clock.advance(0.00109)
+    assert platform.truth().power_w["a15"] == awake_w
+    platform.clock.advance(0.00002)
+    waiting_w = 4 * 0.2 * cluster.power.core_w_per_ghz_v2.value * 1.0 * cluster.voltage_v(GHZ) ** 2
+    assert platform.truth().power_w["a15"] == pytest.approx(awake_w - 0.9 * waiting_w, rel=1e-9)
+
+
+def test_what_a_sleeping_cluster_draws_follows_its_clock() -> None:
+    platform = SimulatedPlatform(with_sleep())
+    engine = engine_of(platform)
+    board = held_at(platform, engine)
+    power_w = PowerModel.of(platform.spec.cluster("a15")).power_w
+    for index in range(20):
+        clock_hz = (GHZ, 1800 * MHZ)[index % 2]
+        board.apply(place("a15", 2, clock_hz, net=SMALL))
+        if index % 3:
+            engine.infer(FRAME)
+        platform.clock.advance(0.01)
+        truth = platform.truth()
+        # Leakage is a little late.
+        expected_w = power_w(clock_hz, 0, temperature_c=truth.temperature_c["a15"], waiting=0.1)
+        assert truth.power_w["a15"] == pytest.approx(expected_w, rel=0.01)
+
+
+def test_waking_takes_its_time_and_a_short_gap_needs_none() -> None:
+    platform = SimulatedPlatform(with_sleep())
+    engine = engine_of(platform)
+    held_at(platform, engine)
+    awake_s = took_s(platform, engine)
+    for gap_s, wake_s in [(0.0, 0.0), (0.0005, 1e-6), (0.00102, 200e-6), (0.002, 120e-6), (1.0, 120e-6)]:
+        platform.clock.advance(gap_s)
+        assert took_s(platform, engine) == pytest.approx(awake_s + wake_s, abs=1e-9), gap_s
+
+
+def test_who_keeps_a_cluster_busy_keeps_it_awake() -> None:
+    """Others and governors, too."""
+    loaded = Conditions(background={"a15": BackgroundLoad(0.1)})
+    platform = SimulatedPlatform(with_sleep(), conditions=loaded)
+    engine = engine_of(platform)
+    held_at(platform, engine, 2 * GHZ)
+    awake_s = took_s(platform, engine)
+    platform.clock.advance(0.01)
+    busy_w = platform.truth().power_w["a15"]
+    assert took_s(platform, engine) == pytest.approx(awake_s, rel=1e-9)
+    platform.disturb(Conditions())
+    idle_w = platform.truth().power_w["a15"]
+    platform.clock.advance(0.01)
+    assert platform.truth().power_w["a15"] < idle_w < busy_w
+
+
+def test_a_governed_cluster_wakes_in_the_same_time() -> None:
+    full = Conditions(background={"a15": BackgroundLoad(4.0)})
+    times = []
+    for board in (XU3, with_sleep()):
+        platform = SimulatedPlatform(board, conditions=full)
+        engine = engine_of(platform)
+        with platform.hold() as held:
+            held.apply(place("a15", 2))
+            platform.clock.advance(1.0)
+            platform.disturb(Conditions())
+            platform.clock.advance(0.01)  # before the governor looks
+            times.append(took_s(platform, engine))
+    # 0.1 ms more than the XU3's lightest state, at the clock that others' work had brought.
+    assert times[1] - times[0] == pytest.approx(119e-6, abs=1e-9)
+
+
+def test_energy_is_the_integral_of_power_with_sleep() -> None:
+    """Inferences at every tenth step, with gaps that are long enough to sleep in and some that are not."""
+    platform = SimulatedPlatform(with_sleep(0.0))
+    engine = engine_of(platform)
+    held_at(platform, engine)
+    step_s, integral_mj, before = 2e-5, 0.0, dict(platform.truth().energy_mj)
+    for index in range(3000):
+        if index % 100 == 0 or index % 1000 == 30:
+            drawn = platform.truth().energy_mj["a15"]
+            engine.infer(FRAME)
+            integral_mj += platform.truth().energy_mj["a15"] - drawn
+        platform.clock.advance(step_s)
+        integral_mj += 1000 * step_s * platform.truth().power_w["a15"]
+    assert platform.truth().energy_mj["a15"] - before["a15"] == pytest.approx(integral_mj, rel=5e-3)
+
+
+def test_sleep_saves_what_its_time_says_and_warms_less() -> None:
+    """An idle board for a minute: the A15 draws less by what waiting cores drew, and nothing else changes."""
+    awake, asleep = (SimulatedPlatform(with_sleep(share)) for share in (1.0, 0.0))
+    for platform in (awake, asleep):
+        with platform.hold() as board:
+            board.apply(place("a15", 1, 1800 * MHZ))
+            platform.clock.advance(60)
+            one = platform.truth()
+            platform.clock.advance(1)
+            other = platform.truth()
+            assert other.energy_mj["a15"] - one.energy_mj["a15"] == pytest.approx(1000 * other.power_w["a15"], rel=1e-3)
+    cluster = awake.spec.cluster("a15")
+    waiting_w = 4 * 0.2 * cluster.power.core_w_per_ghz_v2.value * 1.8 * cluster.voltage_v(1800 * MHZ) ** 2
+    hot, cool = awake.truth(), asleep.truth()
+    assert hot.power_w["a15"] - cool.power_w["a15"] > waiting_w  # leakage of a warmer cluster comes on top
+    assert hot.temperature_c["a15"] > cool.temperature_c["a15"] + 0.5
+    assert hot.energy_mj["memory"] == cool.energy_mj["memory"]
+
+
+def test_a_sleeping_cluster_warms_by_what_it_draws_from_the_moment_it_sleeps() -> None:
+    spec = with_sleep(0.0)
+    without_fan = msgspec.structs.replace(spec, thermal=msgspec.structs.replace(spec.thermal, trips=()))
+    platform = SimulatedPlatform(without_fan)
+    held_at(platform, engine_of(platform), 1800 * MHZ)
+    before = platform.truth()
+    platform.clock.advance(0.05)
+    after = platform.truth()
+    thermal = platform.spec.thermal
+    model, air_c = ThermalModel.of(thermal), thermal.ambient_c.value
+    celsius = tuple(before.temperature_c.values())
+    for truth, seconds in ((before, 0.0011), (after, 0.0489)):
+        celsius = model.advance(celsius, model.node_heat_w(truth.power_w), seconds, air_c)
+    assert after.power_w["a15"] < before.power_w["a15"]
+    assert tuple(after.temperature_c.values()) == pytest.approx(celsius, abs=1e-7)
+
+
+def test_a_state_that_saves_nothing_changes_no_power() -> None:
+    """As all of the XU3's own: what was fitted stays as it was."""
+    bare = msgspec.structs.replace(
+        XU3, clusters=tuple(msgspec.structs.replace(cluster, idle_states=()) for cluster in XU3.clusters)
+    )
+    truths = []
+    for board in (XU3, bare):
+        platform = SimulatedPlatform(board, schedule=[(1.0, Conditions(background={"a15": BackgroundLoad(2.0)}))])
+        platform.clock.advance(5.0)
+        truths.append(platform.truth())
+    assert truths[0] == truths[1]
+
+
+def test_a_board_that_is_off_does_not_doze() -> None:
+    platform = SimulatedPlatform(with_battery(with_sleep(), 0.0001))
+    platform.clock.advance(60)
+    platform.disturb(Conditions(background={"a15": BackgroundLoad(1.0)}))
+    platform.disturb(Conditions())
+    platform.clock.advance(1)
+    assert platform.truth().power_w["a15"] == 0
+
+
 # Always the same.
 
 
@@ -371,24 +595,31 @@ def stream(platform: SimulatedPlatform, *, is_watched: bool = False) -> tuple[Tr
     return platform.truth(), times
 
 
-def disturbed(board: str, seed: int) -> SimulatedPlatform:
-    cluster = load_board(board).clusters[0].name
+def disturbed(board: str | BoardSpec, seed: int) -> SimulatedPlatform:
+    cluster = board.clusters[0].name if isinstance(board, BoardSpec) else load_board(board).clusters[0].name
     loaded = Conditions(background={cluster: BackgroundLoad(1.0, memory_gb_s=1.0)}, ambient_c=35.0)
     return SimulatedPlatform(board, seed=seed, schedule=[(3.0, loaded), (7.0, Conditions())])
 
 
-def test_the_same_seed_gives_the_same_run_to_the_last_bit() -> None:
-    one, other = stream(disturbed("odroid-xu3", 5)), stream(disturbed("odroid-xu3", 5))
+ALIKE = pytest.mark.parametrize("board", ["odroid-xu3", with_sleep()], ids=["as it is", "with sleep"])
+
+
+@ALIKE
+def test_the_same_seed_gives_the_same_run_to_the_last_bit(board: str | BoardSpec) -> None:
+    one, other = stream(disturbed(board, 5)), stream(disturbed(board, 5))
     assert one == other
-    assert stream(disturbed("odroid-xu3", 6))[1] != one[1]
+    if isinstance(board, str):  # the other one's latencies do not scatter
+        assert stream(disturbed(board, 6))[1] != one[1]
 
 
-def test_looking_changes_nothing() -> None:
-    assert stream(disturbed("odroid-xu3", 5), is_watched=True) == stream(disturbed("odroid-xu3", 5))
+@ALIKE
+def test_looking_changes_nothing(board: str | BoardSpec) -> None:
+    assert stream(disturbed(board, 5), is_watched=True) == stream(disturbed(board, 5))
 
 
-def test_waiting_in_small_steps_or_in_one_is_the_same() -> None:
-    one, other = disturbed("odroid-xu3", 5), disturbed("odroid-xu3", 5)
+@ALIKE
+def test_waiting_in_small_steps_or_in_one_is_the_same(board: str | BoardSpec) -> None:
+    one, other = disturbed(board, 5), disturbed(board, 5)
     one.clock.sleep_until(10.0)
     for tick in range(1, 1001):
         other.clock.sleep_until(tick / 100)
@@ -417,6 +648,7 @@ def slowdown(conditions: Conditions, configuration: Configuration) -> float:
         with platform.hold() as board:
             board.apply(configuration)
             platform.clock.advance(0.02)
+            engine.infer(FRAME)  # which wakes the cluster
             return took_s(platform, engine)
 
     return at(conditions) / at(Conditions())
@@ -725,6 +957,7 @@ def test_a_fixed_policy_takes_the_modelled_time() -> None:
     ) as net:
         net(FRAME)
         platform.clock.advance(0.1)
+        net(FRAME)  # which wakes the cluster
         result = net(FRAME)
     expected_ms = profile.column("latency_ms").value[result.decision.point]
     assert result.latency_ms == pytest.approx(expected_ms, rel=1e-9)

@@ -16,7 +16,6 @@ from tenuto.errors import UsageError
 from tenuto.platforms import BoardSpec, ClusterSpec, board_ids, load_board
 from tenuto.platforms.simulated import parameters
 from tenuto.points import SOURCES
-from tenuto.units import show_frequency
 from tenuto.validation import score_latency, score_power, score_thermal
 
 COLOURS = {"measured": "green", "modelled": "cyan", "published": "blue", "assumed": "yellow"}
@@ -72,14 +71,12 @@ def _list_boards(*, as_json: bool) -> None:
     if as_json:
         _print_json({"boards": [_summary(board) for board in boards]})
         return
-    table = plain_table("board", "clusters", *SOURCES, "what it is")
-    for board in boards:
-        counts = _counts(board)
-        clusters = ", ".join(f"{cluster.n_cores} x {cluster.name}" for cluster in board.clusters)
-        table.add_row(board.id, clusters, *(str(counts[source]) for source in SOURCES), board.title)
     console = Console()
-    console.print(table)
-    console.print("\nThe numbers count a board's figures by their source. `tenuto boards NAME` shows each.")
+    for board in boards:
+        console.print(Text.assemble((board.id, "bold"), f"  {board.title}"))
+        clusters = ", ".join(f"{cluster.n_cores} x {cluster.name}" for cluster in board.clusters)
+        console.print(Text(f"    {clusters}; of {_counts(board).total()} figures {_told(board)}"))
+    console.print("\n`tenuto boards NAME` shows every figure, and how far the model is off.")
 
 
 def _show(board: BoardSpec, *, as_json: bool) -> None:
@@ -104,7 +101,7 @@ def _validate(board: BoardSpec, given: Mapping[str, Path], *, as_json: bool) -> 
 def sheet(board: BoardSpec) -> Group:
     """All that is to be known of a board, for people."""
     parts: list[Any] = [Text(f"{board.id}  {board.title}", style="bold"), Text()]
-    parts += [_clusters(board), Text(), _trust(board), Text(), _figures(board), Text()]
+    parts += [_clusters(board), *_ladders(board), Text(), _trust(board), Text(), _figures(board), Text()]
     if board.notes:
         parts += [Text("Notes", style="bold"), *(Text(f"  {note}") for note in board.notes), Text()]
     parts.append(Text("References", style="bold"))
@@ -113,24 +110,31 @@ def sheet(board: BoardSpec) -> Group:
 
 
 def _clusters(board: BoardSpec) -> Table:
-    table = plain_table("Clusters", "kind", "cores", "clocks", "voltage", "governor", "power", "latency")
+    table = plain_table("Clusters", "kind", "cores", "governor", "clocks", "voltage", "power", "latency")
     for cluster in board.clusters:
-        ladder = cluster.ladder
-        clocks = cluster.frequencies_hz
+        voltage_source = cluster.ladder.voltage_source
         table.add_row(
             cluster.name,
             cluster.title,
             str(cluster.n_cores) if cluster.cpus else "-",
-            Text(f"{show_frequency(clocks[0])} to {show_frequency(clocks[-1])}, {len(clocks)} steps ")
-            + _tag(ladder.source),
-            Text(f"{ladder.voltage_v[0]:.2f} to {ladder.voltage_v[-1]:.2f} V ") + _tag(ladder.voltage_source)
-            if ladder.voltage_v and ladder.voltage_source
-            else Text("not known", style="dim"),
             cluster.governor,
+            _tag(cluster.ladder.source),
+            _tag(voltage_source) if voltage_source else Text("not known", style="dim"),
             _tag(_worst(cluster, "power")),
             _tag(_worst(cluster, "latency")),
         )
     return table
+
+
+def _ladders(board: BoardSpec) -> list[Text]:
+    """Each cluster's clocks, with the voltage where it is known."""
+    lines = []
+    for cluster in board.clusters:
+        ladder = cluster.ladder
+        voltages = [f" {volts:.3g} V" for volts in ladder.voltage_v] or [""] * len(ladder.frequency_mhz)
+        steps = (f"{mhz:g}{volts}" for mhz, volts in zip(ladder.frequency_mhz, voltages, strict=True))
+        lines.append(Text.assemble((f"  {cluster.name} MHz  ", "dim"), ", ".join(steps)))
+    return lines
 
 
 def _worst(cluster: ClusterSpec, part: str) -> str:
@@ -140,22 +144,20 @@ def _worst(cluster: ClusterSpec, part: str) -> str:
 
 
 def _trust(board: BoardSpec) -> Group:
-    counts = _counts(board)
-    told = ", ".join(f"{counts[source]} {source}" for source in SOURCES if counts[source])
-    heading = Text.assemble(("How far to trust it", "bold"), f"  of {counts.total()} figures {told}")
+    heading = Text.assemble(("How far to trust it", "bold"), f"  of {_counts(board).total()} figures {_told(board)}")
     if not board.validation:
         return Group(heading, Text("  Nobody has compared this model with measurements.", style="yellow"))
-    table = plain_table("  model against measurements it was not fitted to", "error", "asked", "repeat with")
+    table = plain_table("  error", "asked", "of the model against measurements it was not fitted to")
     for result in board.validation:
         suffix = result.figure.rpartition("_")[2]
         unit = UNITS.get(suffix, suffix)
         table.add_row(
-            f"  {result.what}",
-            f"{result.value:.1f} {unit}",
+            f"  {result.value:.1f} {unit}",
             "-" if result.asked is None else f"{result.asked:g} {unit}",
-            result.command,
+            result.what,
         )
-    return Group(heading, table)
+    commands = ", ".join(dict.fromkeys(result.command for result in board.validation))
+    return Group(heading, table, Text(f"  computed by {commands}", style="dim"))
 
 
 def _figures(board: BoardSpec) -> Table:
@@ -178,6 +180,12 @@ def _summary(board: BoardSpec) -> dict[str, Any]:
 
 def _counts(board: BoardSpec) -> "Counter[str]":
     return Counter(parameter.source for _, parameter in parameters(board))
+
+
+def _told(board: BoardSpec) -> str:
+    """How many figures rest on what."""
+    counts = _counts(board)
+    return ", ".join(f"{counts[source]} {source}" for source in SOURCES if counts[source])
 
 
 def _tag(source: str) -> Text:

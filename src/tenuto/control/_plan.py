@@ -159,6 +159,8 @@ class Plan:
 
     def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
         """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""
+        if level.is_delivered and level.energy_bound_mj is None:
+            return self._best_delivered(level, allowances, available_ms)
         best, best_key, best_ms = _NOTHING, _WORST, math.inf
         second, second_key = -1, _WORST
         for front, allowance in zip(level.fronts, allowances, strict=True):
@@ -185,6 +187,44 @@ class Plan:
             second = candidate if key < second_key else second
         return row, second, longer
 
+    def _best_delivered(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
+        """`_best` for the question that is asked most: accuracy under a deadline, which no energy bound complicates.
+
+        It is unrolled, because it is most of what a decision takes, and a decision is made before every inference.
+        """
+        best, best_key, best_ms = _NOTHING, math.inf, math.inf
+        second, second_key = -1, math.inf
+        latency_ms, costs = self.latency_ms, self._cost
+        for front, allowance in zip(level.fronts, allowances, strict=True):
+            if not isinstance(front, Front):
+                continue
+            slowdown, margin = allowance.slowdown, allowance.margin
+            limit_ms = min(available_ms / (slowdown * margin), allowance.ceiling_ms)
+            index = bisect_right(front.latency_ms, limit_ms) - 1
+            if index < 0:
+                continue
+            found = front.found[index]
+            row = found[0]
+            key = self._delivered_cost(row, allowance, available_ms)
+            shorter = front.shorter[index]
+            if shorter >= 0 and costs[front.found[shorter][0]] < key:  # else none can deliver more
+                found = self._most_delivered(found, front.shorter_than(index), allowance, available_ms)
+                row = found[0]
+                key = self._delivered_cost(row, allowance, available_ms)
+            promised_ms = latency_ms[row] * slowdown * margin
+            if key < best_key or (key == best_key and promised_ms < best_ms):
+                if best_key < second_key:
+                    second, second_key = best[0], best_key
+                best, best_key, best_ms = found, key, promised_ms
+            elif key < second_key:
+                second, second_key = row, key
+        row, candidate, longer = best
+        if candidate >= 0:
+            allowance = allowances[self.cluster_of[candidate]]
+            if self._delivered_cost(candidate, allowance, available_ms) < second_key:
+                second = candidate
+        return row, second, longer
+
     def _within(self, level: Level, front: Front | BoundedFront, allowance: Allowance, available_ms: float) -> _Found:
         """What one cluster has."""
         limit_ms = math.inf
@@ -198,11 +238,7 @@ class Plan:
             found = rows[0], rows[1] if len(rows) > 1 else -1, -1
             return self._most_delivered(found, rows[1:], allowance, available_ms) if level.is_delivered else found
         index = bisect_right(front.latency_ms, limit_ms) - 1
-        if index < 0:
-            return _NOTHING
-        if not level.is_delivered:
-            return front.found[index]
-        return self._most_delivered(front.found[index], front.shorter_than(index), allowance, available_ms)
+        return front.found[index] if index >= 0 else _NOTHING
 
     def _most_delivered(
         self, found: _Found, shorter: Iterable[int], allowance: Allowance, available_ms: float

@@ -1,17 +1,18 @@
 """The physics of a simulated board: clocks, power, heat and energy, from one event to the next.
 
-Events are clock changes that come into force, governors that look, thermal polls, sensors that finish a period, changes
-of the world, and the begin and end of an inference. Between two of them all power is constant, so that energies are
-products, and temperatures exact. Only leakage is a little late: it follows the temperatures of a thermal poll, to
-within 0.25 °C.
+Events are clock changes that come into force, governors that look, clusters that fall asleep, thermal polls, sensors
+that finish a period, changes of the world, and the begin and end of an inference. Between two of them all power is
+constant, so that energies are products, and temperatures exact. Only leakage is a little late: it follows the
+temperatures of a thermal poll, to within 0.25 °C.
 """
 
 from collections.abc import Iterable
+from operator import mul
 from typing import Final, Protocol
 
 from tenuto.errors import PlatformError
 from tenuto.platforms.simulated._domain import NEVER, NOBODY, Domain
-from tenuto.platforms.simulated._heat import Heat, shares_of
+from tenuto.platforms.simulated._heat import Heat
 from tenuto.platforms.simulated._memory import Memory
 from tenuto.platforms.simulated._sensing import NodeSensor, RailSensor, sensors_of
 from tenuto.platforms.simulated._spec import BoardSpec
@@ -64,6 +65,7 @@ class Board:
             Domain(cluster, heat.index(max(heat)), start_s) for cluster, heat in zip(spec.clusters, heats, strict=True)
         )
         self.rails = (*(domain.name for domain in self.domains), "memory", "board")
+        self._shares = [[node.heat_share.get(rail, 0.0) for rail in self.rails] for node in nodes]
         self._memory = Memory(spec.memory, start_s)
         self._base_w, self._began_s, self._off_s = spec.base_w.value, start_s, NEVER
         self.conditions = QUIET
@@ -74,17 +76,22 @@ class Board:
         self._throttling = Throttling.of(spec.thermal, spec.clusters)
         self._throttle = self._throttling.start()
         self._limits = self._throttling.limits(self._throttle)
+        self._sleepers = [(rail, domain) for rail, domain in enumerate(self.domains) if domain.can_doze]
+        # When a cluster, the memory or the world changes, when a cluster falls asleep, when the kernel looks how hot it
+        # is, and when a sensor does; and the earliest of them.
+        self._change_due_s = self._doze_due_s = self._look_due_s = self._next_s = NEVER
         self._poll_due_s = start_s + self._throttling.polling_s
         sensors = sensors_of(spec, self.rails, seed, start_s)
         self.rail_sensors = tuple(sensor for sensor in sensors if isinstance(sensor, RailSensor))
         self.node_sensors = tuple(sensor for sensor in sensors if isinstance(sensor, NodeSensor))
+        self._look_due_s = min((sensor.due_s for sensor in self.rail_sensors), default=NEVER)
         self._temperatures_c: tuple[float, ...] = ()
         self._pulse_of: object = None
         self._pulse: tuple[float, float, float, list[float]] = (0.0, 0.0, 0.0, [])
         self._heat = self._idle_for_long()
         self._hottest_c: float = max(self._temperatures_c)
         self._calm_c = self._calm_between()
-        self._redraw()
+        self._heat.draw_all(self.powers_w, start_s)
         self._cap()
 
     # What it does.
@@ -99,6 +106,8 @@ class Board:
     def run(self, work: Work, factor: float, cluster: int, n_cores: int) -> None:
         """Run one inference, from now until it is done. Where the clock changes meanwhile, each part has its own pace.
 
+        A cluster that sleeps wakes first, and everything draws meanwhile as if it were at work already.
+
         Args:
             work: What it takes.
             factor: By which noise lengthens it.
@@ -108,19 +117,62 @@ class Board:
         Raises:
             PlatformError: The board has switched itself off.
         """
-        if self._run_at_once(work, factor, cluster, n_cores):
-            return
         left = factor
-        where, domain = -1, None
+        is_waking = True
+        while True:
+            domain, begin_s = self.domains[cluster], self.time_s
+            if domain.driven_hz is None or domain.is_taken or self.is_off:
+                self._run_with_governor(work, left, cluster, n_cores, is_waking=is_waking)
+                return
+            cell = work.at(self, cluster, n_cores, domain.clock_hz)
+            seconds = cell[0]
+            if is_waking:
+                is_waking = False
+                left += domain.exit_s(begin_s) / seconds
+                if domain.is_dozing:
+                    self._heat.draw_one(cluster, domain.rouse(begin_s), begin_s)
+            if self._pulse_of is not cell:
+                self._expect(cluster, n_cores, cell)
+            end_s, next_s = begin_s + left * seconds, self._next_s
+            is_done = end_s <= next_s
+            if not is_done:
+                end_s = next_s
+            power_w, busy_cores, memory_w, rise = self._pulse
+            domain.pulse(n_cores, busy_cores, power_w, begin_s, end_s)
+            self._memory.pulse(memory_w, begin_s, end_s)
+            self._heat.pulse(rise, begin_s, end_s)
+            self.time_s = end_s
+            if domain.doze_due_s < self._doze_due_s:
+                self._doze_due_s = domain.doze_due_s
+                self._next_s = min(next_s, domain.doze_due_s)
+            if is_done:
+                return
+            left = max(left - (end_s - begin_s) / seconds, 0.0)
+            self._happen()
+
+    def _expect(self, cluster: int, n_cores: int, cell: tuple[float, float, float]) -> None:
+        """What an inference would draw: it is remembered until anything else changes."""
+        domain, memory = self.domains[cluster], self._memory
+        power_w, busy_cores = domain.expect(n_cores, cell[1])
+        memory_w = memory.power_for(cell[2])
+        rise = self._heat.rise(cluster, power_w - domain.power_w, len(self.domains), memory_w - memory.power_w)
+        self._pulse_of, self._pulse = cell, (power_w, busy_cores, memory_w, rise)
+
+    def _run_with_governor(self, work: Work, left: float, cluster: int, n_cores: int, *, is_waking: bool) -> None:
+        """Run what is left of an inference where a governor, or the kernel that moves it, must see that it runs."""
+        where, domain = (-1, None) if is_waking else (cluster, self.domains[cluster])
         cell: tuple[float, float, float] | None = None
         while True:
             self.check_on()
             place, cores = self._place(cluster, n_cores)
-            if domain is not None and place != where:
+            is_new = place != where
+            if domain is not None and is_new:
                 self._leave(where, domain)
             where, domain = place, self.domains[place]
             before, cell = cell, work.at(self, where, cores, domain.clock_hz)
             seconds, fill, bytes_per_s = cell
+            if is_new:
+                left += domain.exit_s(self.time_s) / seconds
             domain.occupy(cores, fill, self.time_s)
             if domain.is_stale or cell is not before:
                 self._draw(where, domain, bytes_per_s)
@@ -132,32 +184,6 @@ class Board:
             self.time_s = self._next_s
             self._happen()
         self._leave(where, domain)
-
-    def _run_at_once(self, work: Work, factor: float, cluster: int, n_cores: int) -> bool:
-        """Most inferences end before anything else happens: then they are one pulse of power.
-
-        Returns:
-            Whether this one did; if not, nothing has changed.
-        """
-        domain, begin_s = self.domains[cluster], self.time_s
-        if domain.driven_hz is None or domain.is_taken or domain.is_stale or self.is_off:
-            return False
-        cell = work.at(self, cluster, n_cores, domain.clock_hz)
-        end_s = begin_s + factor * cell[0]
-        if end_s > self._next_s:
-            return False
-        if self._pulse_of is not cell:
-            power_w, busy_cores = domain.expect(n_cores, cell[1])
-            memory_w = self._memory.power_for(cell[2])
-            more_w, more_memory_w = power_w - domain.power_w, memory_w - self._memory.power_w
-            rise = self._heat.rise(cluster, more_w, len(self.domains), more_memory_w)
-            self._pulse_of, self._pulse = cell, (power_w, busy_cores, memory_w, rise)
-        power_w, busy_cores, memory_w, rise = self._pulse
-        domain.pulse(n_cores, busy_cores, power_w, begin_s, end_s)
-        self._memory.pulse(memory_w, begin_s, end_s)
-        self._heat.pulse(rise, begin_s, end_s)
-        self.time_s = end_s
-        return True
 
     def drive(self, cluster: int, frequency_hz: int | None) -> None:
         """Ask for a clock, or give it back to the governor."""
@@ -186,7 +212,7 @@ class Board:
         """Let the world change at times to come; a time that is past means at once."""
         to_come = [(max(time_s, self.time_s), conditions) for time_s, conditions in changes]
         self._schedule = sorted([*self._schedule, *to_come], key=lambda change: change[0])
-        self._next_s = self._earliest()
+        self._settle()
 
     # What it is. Looking changes nothing.
 
@@ -231,10 +257,8 @@ class Board:
 
     def node_heat_w(self) -> tuple[float, ...]:
         """What heats each node."""
-        powers_w = dict(zip(self.rails, self.powers_w, strict=True))
-        return tuple(
-            sum(share * powers_w[name] for name, share in node.heat_share.items()) for node in self.spec.thermal.nodes
-        )
+        powers_w = self.powers_w
+        return tuple([sum(map(mul, shares, powers_w)) for shares in self._shares])
 
     def battery_j(self) -> float | None:
         """What is left in the battery; None without one."""
@@ -252,6 +276,23 @@ class Board:
     def _happen(self) -> None:
         """Everything that is due now, always in the same order."""
         now_s = self.time_s
+        if self._change_due_s <= now_s:
+            self._change(now_s)
+        if self._doze_due_s <= now_s:
+            self._doze(now_s)
+        if self._poll_due_s <= now_s:
+            self._poll(now_s)
+        if self._look_due_s <= now_s:
+            energies_j, due_s = self.energies_j(), NEVER
+            for sensor in self.rail_sensors:
+                if sensor.due_s <= now_s:
+                    sensor.tick(energies_j)
+                due_s = min(due_s, sensor.due_s)
+            self._look_due_s = due_s
+        self._next_s = min(self._change_due_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
+
+    def _change(self, now_s: float) -> None:
+        """Clocks, the world and governors."""
         for domain in self.domains:
             if domain.clock_due_s <= now_s:
                 domain.clock_arrives(now_s)
@@ -263,26 +304,28 @@ class Board:
         for domain in self.domains:
             if domain.governor_due_s <= now_s:
                 domain.govern(now_s)
-        if self._poll_due_s <= now_s:
-            self._poll()
-        energies_j = None
-        for sensor in self.rail_sensors:
-            if sensor.due_s <= now_s:
-                energies_j = self.energies_j() if energies_j is None else energies_j
-                sensor.tick(energies_j)
         self._settle()
 
-    def _poll(self) -> None:
+    def _doze(self, now_s: float) -> None:
+        """Clusters fall asleep. What an inference would draw stays as it is: it wakes its cluster first."""
+        due_s = NEVER
+        for rail, domain in self._sleepers:
+            if domain.doze_due_s <= now_s:
+                self._heat.draw_one(rail, domain.doze(now_s), now_s)
+            due_s = min(due_s, domain.doze_due_s)
+        self._doze_due_s = due_s
+
+    def _poll(self, now_s: float) -> None:
         """The kernel looks how hot it is, and leakage follows."""
-        self._poll_due_s = self.time_s + self._throttling.polling_s
+        self._poll_due_s = now_s + self._throttling.polling_s
         if self.is_off:
             return
-        self._temperatures_c = temperatures_c = self._heat.at(self.time_s)
+        self._temperatures_c = temperatures_c = self._heat.at(now_s)
         self._throttle_at(max(temperatures_c))
-        if self._limits.is_off or self.battery_j() == 0:
+        if self._limits.is_off or (self._battery is not None and self.battery_j() == 0):
             self._switch_off()
-        elif any(abs(temperatures_c[domain.node] - domain.drawn_c) > _STEP_C for domain in self.domains):
-            self._redraw()
+            return
+        self._redraw()
 
     def _throttle_at(self, hottest_c: float) -> None:
         """Let the trips act, if the temperature is one at which any of them does."""
@@ -318,15 +361,24 @@ class Board:
         ambient_c = self.conditions.ambient_c
         air_c = self.spec.thermal.ambient_c.value if ambient_c is None else ambient_c
         self._heat.air(air_c, self._limits.conductance, self.time_s)
+        self._pulse_of = None  # heat flows otherwise
         self._settle()
 
     # Power and heat.
 
     def _settle(self) -> None:
         """After anything changed: draw accordingly, and see what comes next."""
-        if not self.is_off and any(domain.is_stale for domain in self.domains):
+        next_s, is_stale = self._memory.due_s, False
+        if self._schedule:
+            next_s = min(next_s, self._schedule[0][0])
+        for domain in self.domains:
+            is_stale = is_stale or domain.is_stale
+            next_s = min(next_s, domain.clock_due_s, domain.governor_due_s)
+        self._change_due_s = next_s
+        self._doze_due_s = min([domain.doze_due_s for _, domain in self._sleepers], default=NEVER)
+        self._next_s = min(next_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
+        if is_stale and not self.is_off:
             self._redraw()
-        self._next_s = self._earliest()
 
     def _draw(self, rail: int, domain: Domain, own_bytes_per_s: float) -> None:
         """A cluster and, with it, what ours move to and from memory."""
@@ -336,30 +388,24 @@ class Board:
             power_w = domain.draw(self._temperatures_c[domain.node], now_s)
             memory_w = self._memory.draw(own_bytes_per_s, now_s)
             self._heat.draw(rail, power_w, len(self.domains), memory_w, now_s)
-        self._next_s = min(self._next_s, domain.clock_due_s, domain.governor_due_s)
+        self._change_due_s = min(self._change_due_s, domain.clock_due_s, domain.governor_due_s)
+        self._doze_due_s = min(self._doze_due_s, domain.doze_due_s)
+        self._next_s = min(self._next_s, self._change_due_s, self._doze_due_s)
 
     def _redraw(self) -> None:
-        """Every cluster."""
+        """Every cluster that changed, or whose temperature did, and the memory with it."""
         now_s, temperatures_c = self.time_s, self._temperatures_c
-        self._pulse_of = None
-        powers_w = [domain.draw(temperatures_c[domain.node], now_s) for domain in self.domains]
-        self._heat.draw_all([*powers_w, self._memory.power_w, self._base_w], now_s)
+        for rail, domain in enumerate(self.domains):
+            temperature_c = temperatures_c[domain.node]
+            if domain.is_stale or abs(temperature_c - domain.drawn_c) > _STEP_C:
+                self._pulse_of = None
+                power_w = domain.draw(temperature_c, now_s)
+                self._heat.draw(rail, power_w, len(self.domains), self._memory.power_w, now_s)
 
     def _leave(self, where: int, domain: Domain) -> None:
         """Our inference is done here."""
         domain.occupy(0, 1.0, self.time_s)
         self._draw(where, domain, 0.0)
-
-    def _earliest(self) -> float:
-        """When the next thing happens."""
-        next_s = min(self._poll_due_s, self._memory.due_s)
-        if self._schedule:
-            next_s = min(next_s, self._schedule[0][0])
-        for domain in self.domains:
-            next_s = min(next_s, domain.clock_due_s, domain.governor_due_s)
-        for sensor in self.rail_sensors:
-            next_s = min(next_s, sensor.due_s)
-        return next_s
 
     def _place(self, cluster: int, n_cores: int) -> tuple[int, int]:
         """Where work really runs: threads whose cluster is gone go to the most capable that is left."""
@@ -386,5 +432,5 @@ class Board:
             if self._limits.is_off:
                 break
         self._temperatures_c = temperatures_c
-        shares = shares_of([node.heat_share for node in spec.nodes], self.rails)
-        return Heat(model, shares, temperatures_c, air_c, conductance=self._limits.conductance, now_s=now_s)
+        shares_of_rails = list(zip(*self._shares, strict=True))
+        return Heat(model, shares_of_rails, temperatures_c, air_c, conductance=self._limits.conductance, now_s=now_s)

@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 from tenuto.platforms.simulated import governors
+from tenuto.platforms.simulated._sleep import Sleep
 from tenuto.platforms.simulated._spec import ClusterSpec
 from tenuto.platforms.simulated._world import BackgroundLoad
 from tenuto.platforms.simulated.governors import Sample
@@ -16,7 +17,10 @@ NOBODY: Final = BackgroundLoad()
 
 
 class Domain:
-    """A cluster's clock and load. Its governor looks once a period, but not while nothing can change what it would say.
+    """A cluster's clock, load and sleep.
+
+    Its governor looks once a period, but not while nothing can change what it would say. It sleeps while it is idle
+    (`_sleep`).
 
     Args:
         spec: The cluster.
@@ -30,6 +34,8 @@ class Domain:
         self.ladder_hz = spec.frequencies_hz
         self.top_hz = self.ladder_hz[-1]
         self._power_w = PowerModel.of(spec).power_w
+        sleep = Sleep.of(spec.idle_states)
+        self._dozes, self._exit_s = sleep.dozes, sleep.exit_s
         latency_us = spec.transition_latency_us
         self._delay_s = spec.clock_delay_ms.value / 1000
         self._period_s = governors.period_s(spec.governor, latency_us.value if latency_us else None)
@@ -47,10 +53,14 @@ class Domain:
         self.is_taken = False
         self.own_cores, self._own_fill, self._others_cores = 0, 1.0, 0.0
         self.busy_cores, self._peak, self.fill = 0.0, 0.0, 1.0
+        # Since when it has been idle (`NEVER` while it is not), how many of the dozes it has reached, and when the
+        # next one comes. At first it has been idle for long.
+        self._idle_s, self._n_dozes, self.doze_due_s = -NEVER, len(self._dozes), NEVER
         # Sums until `_since_s`; whoever looks adds what has come since, and leaves them as they are.
         self._since_s = now_s
         self._energy_j = self._busy_core_s = self._own_core_s = self._busy_s = 0.0
         self.power_w = 0.0
+        self._rest_w: dict[int, float] = {}  # by how many dozes it has reached
         self.is_stale = True
         self.drawn_c = 0.0
 
@@ -90,8 +100,46 @@ class Domain:
         self._note(now_s)
         self.is_stale = False
         self.drawn_c = temperature_c
+        if self._rest_w:
+            self._rest_w = {}
         self.power_w = self._power_for(self.busy_cores, self.fill)
         return self.power_w
+
+    def exit_s(self, now_s: float) -> float:
+        """How long an inference would have to wait until it is awake."""
+        return self._exit_s(now_s - self._idle_s)
+
+    @property
+    def can_doze(self) -> bool:
+        """Whether any of its sleep states saves anything."""
+        return bool(self._dozes)
+
+    @property
+    def is_dozing(self) -> bool:
+        """Whether a sleep state takes something of its power away."""
+        return self._n_dozes > 0
+
+    def doze(self, now_s: float) -> float:
+        """It is in the next sleep state that draws less.
+
+        Returns:
+            Watts.
+        """
+        self._note(now_s)
+        self._n_dozes += 1
+        is_last = self._n_dozes == len(self._dozes)
+        self.doze_due_s = NEVER if is_last else self._idle_s + self._dozes[self._n_dozes][0]
+        return self._rest()
+
+    def rouse(self, now_s: float) -> float:
+        """It wakes, and has nothing to do yet.
+
+        Returns:
+            Watts.
+        """
+        self._note(now_s)
+        self._n_dozes = 0
+        return self._rest()
 
     def expect(self, n_cores: int, fill: float) -> tuple[float, float]:
         """What it would draw, and how many cores would be busy, if ours took so many."""
@@ -99,18 +147,26 @@ class Domain:
         return self._power_for(busy_cores, fill), busy_cores
 
     def pulse(self, own_cores: int, busy_cores: float, power_w: float, begin_s: float, end_s: float) -> None:
-        """Ours took cores from `begin_s` to `end_s`, and then left it as it was before; its governor is not at work."""
+        """Ours took cores from `begin_s` to `end_s`, and then left it as it was before.
+
+        It was awake, and its governor not at work.
+        """
         before_s, while_s = begin_s - self._since_s, end_s - begin_s
         self._energy_j += self.power_w * before_s + power_w * while_s
         self._busy_core_s += self.busy_cores * before_s + busy_cores * while_s
         self._busy_s += self._peak * before_s + while_s
         self._own_core_s += own_cores * while_s
         self._since_s = end_s
+        if not self.busy_cores:
+            self._idle_s = end_s
+            if self._dozes:
+                self.doze_due_s = end_s + self._dozes[0][0]
 
     def switch_off(self, now_s: float) -> None:
         """It draws nothing any more."""
         self._note(now_s)
         self.power_w, self.is_stale = 0.0, False
+        self._dozes, self._n_dozes, self.doze_due_s = (), 0, NEVER
 
     def occupy(self, n_cores: int, fill: float, now_s: float) -> None:
         """Our inference takes cores; 0 gives them back."""
@@ -118,14 +174,14 @@ class Domain:
             return
         self._note(now_s)
         self.own_cores, self._own_fill = n_cores, fill
-        self._count()
+        self._count(now_s)
         self._wake(now_s)
 
     def meet(self, background: BackgroundLoad, now_s: float, *, is_taken: bool) -> None:
         """Others come or go."""
         self._note(now_s)
         self.background, self.is_taken = background, is_taken
-        self._count()
+        self._count(now_s)
         self._wake(now_s)
 
     def drive(self, frequency_hz: int | None, now_s: float) -> None:
@@ -154,7 +210,7 @@ class Domain:
         self.clock_due_s = NEVER
         self.clock_hz, self.is_stale = self._coming_hz, True
         self._set_rail()
-        self._count()
+        self._count(now_s)
         self._wake(now_s)
 
     def govern(self, now_s: float) -> None:
@@ -205,6 +261,14 @@ class Domain:
         if rail_hz != self.rail_hz:
             self.rail_hz, self.is_stale = rail_hz, True
 
+    def _rest(self) -> float:
+        """What it draws now that it sleeps deeper or not at all; the rest is as when it was drawn last."""
+        power_w = self._rest_w.get(self._n_dozes)
+        if power_w is None:
+            power_w = self._rest_w[self._n_dozes] = self._power_for(self.busy_cores, self.fill)
+        self.power_w = power_w
+        return power_w
+
     def _note(self, now_s: float) -> None:
         """Sum up until now, before anything that is summed changes."""
         seconds = now_s - self._since_s
@@ -215,13 +279,19 @@ class Domain:
             self._own_core_s += self.own_cores * seconds
             self._since_s = now_s
 
-    def _count(self) -> None:
+    def _count(self, now_s: float) -> None:
         """Work out how busy it is, after its clock or its load has changed."""
         self.is_stale = True
         own = self.own_cores
         self._others_cores = 0.0 if self.background is NOBODY else self.others_cores
         self._peak = 1.0 if own else min(self._others_cores, 1.0)
         self.busy_cores, self.fill = self._shared(own, self._own_fill)
+        if self.busy_cores:
+            self._idle_s, self._n_dozes, self.doze_due_s = NEVER, 0, NEVER
+        elif self._idle_s == NEVER:
+            self._idle_s = now_s
+            if self._dozes:
+                self.doze_due_s = now_s + self._dozes[0][0]
 
     def _shared(self, own_cores: int, own_fill: float) -> tuple[float, float]:
         """Cores that we and others keep busy, and what that makes of an accelerator's fill."""
@@ -231,4 +301,11 @@ class Domain:
         return min(own_cores + others, float(self.n_cores)), fill
 
     def _power_for(self, busy_cores: float, fill: float) -> float:
-        return self._power_w(self.clock_hz, busy_cores, temperature_c=self.drawn_c, fill=fill, rail_hz=self.rail_hz)
+        return self._power_w(
+            self.clock_hz,
+            busy_cores,
+            temperature_c=self.drawn_c,
+            fill=fill,
+            rail_hz=self.rail_hz,
+            waiting=self._dozes[self._n_dozes - 1][1] if self._n_dozes else 1.0,
+        )

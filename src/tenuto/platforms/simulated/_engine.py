@@ -1,7 +1,7 @@
 """An engine that runs networks on a simulated board: as slow as their layers are there, and without a result."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from tenuto.platforms.simulated._platform import SimulatedPlatform
 from tenuto.platforms.simulated._spec import BoardSpec
 from tenuto.platforms.simulated.latency import LatencyModel
 from tenuto.points import SubNetwork
+
+FLOAT32: Final = np.dtype(np.float32)
+"""Compared at once, which the class is not."""
 
 
 class NetworkWork:
@@ -98,6 +101,7 @@ class SimulatedEngine:
         self._resident: frozenset[SubNetwork] = frozenset()
         self._active: SubNetwork | None = None
         self._is_closed = False
+        self._frame_shape: tuple[int, ...] | None = None  # which was found good last
 
     @property
     def resident(self) -> frozenset[SubNetwork]:
@@ -159,13 +163,10 @@ class SimulatedEngine:
             PlatformError: The board has switched itself off.
         """
         active = self.active
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.float32 or frame.shape[1:] != self._input_shape:
-            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else f"a {type(frame).__name__}"
-            raise UsageError(f"a frame must be float32 (n, *{self._input_shape}); found {found}; convert it")
-        if frame.shape[:1] in ((), (0,)):
-            raise UsageError(f"a frame must hold at least one item; found shape {frame.shape}; skip empty batches")
+        if not isinstance(frame, np.ndarray) or frame.dtype != FLOAT32 or frame.shape != self._frame_shape:
+            self._check_frame(frame)
         self._platform.run(self._works[active])
-        return np.zeros((len(frame), *self._output_shape), dtype=np.float32)
+        return np.zeros((len(frame), *self._output_shape), FLOAT32)
 
     def close(self) -> None:
         """The engine cannot be used afterwards. Closing twice does nothing."""
@@ -175,6 +176,14 @@ class SimulatedEngine:
     def _check_open(self) -> None:
         if self._is_closed:
             raise UsageError("the engine is closed; make a new one")
+
+    def _check_frame(self, frame: NDArray[Any]) -> None:
+        if not isinstance(frame, np.ndarray) or frame.dtype != FLOAT32 or frame.shape[1:] != self._input_shape:
+            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else f"a {type(frame).__name__}"
+            raise UsageError(f"a frame must be float32 (n, *{self._input_shape}); found {found}; convert it")
+        if frame.shape[:1] in ((), (0,)):
+            raise UsageError(f"a frame must hold at least one item; found shape {frame.shape}; skip empty batches")
+        self._frame_shape = frame.shape
 
     def _check_known(self, sub_network: SubNetwork) -> None:
         if sub_network not in self._works:

@@ -76,6 +76,7 @@ class SimulatedPlatform:
         self._board = Board(self.spec, seed=seed, start_s=self._began_s)
         self._noise = LatencyNoise(self.spec.noise, [seed, _LATENCY_STREAM])
         self._monitors = monitors_of(self.spec)
+        self._clocks = [(f"{domain.name}.frequency_hz", domain) for domain in self._board.domains]
         self._place = Place(self.spec.clusters)
         self._loads = LoadReader(self._board.domains, self._began_s)
         self._holder: HeldSimulatedBoard | None = None
@@ -237,11 +238,12 @@ class SimulatedPlatform:
         if board.is_off:
             return Snapshot(now_s)
         readings = dict(loads.read(now_s))
-        for domain in board.domains:
-            readings[f"{domain.name}.frequency_hz"] = float(domain.clock_hz)
+        for name, domain in self._clocks:
+            readings[name] = float(domain.clock_hz)
         for rail_sensor in board.rail_sensors:
-            if rail_sensor.value is not None:
-                readings[rail_sensor.name] = rail_sensor.value
+            shown_w = rail_sensor.read()
+            if shown_w is not None:
+                readings[rail_sensor.name] = shown_w
         temperatures_c, heat_w = board.temperatures_c(), board.node_heat_w()
         for sensor in board.node_sensors:
             readings[sensor.name] = sensor.read(now_s, temperatures_c[sensor.node], heat_w[sensor.node])

@@ -19,7 +19,7 @@ STREAM: Final = 1000
 
 
 class RailSensor:
-    """Mean power over the sensor's own period; nothing before the first one is over.
+    """Mean power over the sensor's own period. What it shows is worked out when somebody looks.
 
     Args:
         spec: The sensor.
@@ -33,21 +33,30 @@ class RailSensor:
         self.name = spec.name
         self.period_s = spec.period_ms.value / 1000
         self.due_s = start_s + self.period_s
-        self.value: float | None = None
         self._rails = tuple(rails)
         self._resolution, self._noise = spec.resolution.value, spec.noise.value
         self._scatter = TickNoise(seed, stream)
-        self._tick = 0
-        self._energy_j = 0.0
+        self._n_periods = 0
+        self._before_j: Sequence[float] = ()
+        self._after_j: Sequence[float] = [0.0] * (max(rails) + 1)
+        self._shown: tuple[int, float] = (0, 0.0)
 
     def tick(self, energies_j: Sequence[float]) -> None:
-        """A period is over."""
-        energy_j = sum(energies_j[rail] for rail in self._rails)
-        mean_w = (energy_j - self._energy_j) / self.period_s
-        self.value = quantised(mean_w + self._noise * self._scatter.at(self._tick), self._resolution)
-        self._energy_j = energy_j
-        self._tick += 1
+        """A period is over: this is what each rail has drawn so far."""
+        self._before_j, self._after_j = self._after_j, energies_j
+        self._n_periods += 1
         self.due_s += self.period_s
+
+    def read(self) -> float | None:
+        """The figure of the last period; None before the first one is over."""
+        n_periods = self._n_periods
+        if not n_periods:
+            return None
+        if self._shown[0] != n_periods:
+            energy_j = sum([self._after_j[rail] - self._before_j[rail] for rail in self._rails])
+            scatter = self._noise * self._scatter.at(n_periods - 1)
+            self._shown = n_periods, quantised(energy_j / self.period_s + scatter, self._resolution)
+        return self._shown[1]
 
 
 class NodeSensor:
@@ -123,6 +132,8 @@ class LoadReader:
 
     def __init__(self, domains: Sequence[Domain], now_s: float) -> None:
         self._cpus = [domain for domain in domains if domain.is_cpu]
+        self._names = [f"{domain.name}.load_pct" for domain in self._cpus]
+        self._n_cores = sum(domain.n_cores for domain in self._cpus)
         self._since_s, self._before_s = now_s, self._busy_s(now_s)
         self._loads: dict[str, float] = {}
 
@@ -133,10 +144,9 @@ class LoadReader:
         if elapsed_s > LOAD_PERIOD_S * (1 - 1e-6):
             busy_s = self._busy_s(now_s)
             spent = [now - before for now, before in zip(busy_s, self._before_s, strict=True)]
-            n_cores = sum(domain.n_cores for domain in self._cpus)
-            self._loads = {"load_pct": _load_pct(sum(spent), n_cores * elapsed_s)}
-            for domain, busy in zip(self._cpus, spent, strict=True):
-                self._loads[f"{domain.name}.load_pct"] = _load_pct(busy, domain.n_cores * elapsed_s)
+            self._loads = {"load_pct": _load_pct(sum(spent), self._n_cores * elapsed_s)}
+            for name, domain, busy in zip(self._names, self._cpus, spent, strict=True):
+                self._loads[name] = _load_pct(busy, domain.n_cores * elapsed_s)
             self._since_s, self._before_s = now_s, busy_s
         return self._loads
 

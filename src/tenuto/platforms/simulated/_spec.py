@@ -122,14 +122,15 @@ class PowerParameters(Table, frozen=True, kw_only=True):
 
 
 class IdleState(Table, frozen=True, kw_only=True):
-    """A sleep state of a cluster's cores.
+    """A sleep state of a cluster's cores, entered while none of them is busy.
 
     Attributes:
         name: The kernel's.
-        power_share: What is left of idle power.
-        entry_us: Time to enter.
-        exit_us: Time to leave.
-        min_residency_us: Shorter pauses do not enter it.
+        power_share: What is left of the dynamic power of waiting cores (`idle_share`). What they share stays on, and
+            leakage flows as before.
+        entry_us: Time to enter; until then power is as it was.
+        exit_us: Time to leave, which the next inference waits for.
+        min_residency_us: After so much idleness it is entered; shorter pauses do not enter it.
     """
 
     name: str

@@ -1,11 +1,12 @@
 """What a cluster and the memory draw.
 
-    power = V² f (uncore + core (busy activity + idle_share (cores - busy))) + static
+    power = V² f (uncore + core (busy activity + idle_share waiting (cores - busy))) + static
 
     static = static_w_per_v V exp(static_per_v (V - 1)) exp(static_per_k (T - 25))
 
 with V in volts, f in GHz and T in °C. An accelerator is one core; its activity also follows from how far the network
 fills it: `activity (empty + (1 - empty) fill)`. A CPU core draws the same whatever network it runs, as long as it runs.
+`waiting` is 1 until a sleep state takes something away.
 
 Source: the dynamic part is the kernel's energy model (Documentation/power/energy-model), whose coefficient device
 trees give; leakage that grows exponentially with voltage and temperature is the form that the Exynos 5422's rails
@@ -76,6 +77,7 @@ class PowerModel:
         activity: float | None = None,
         fill: float = 1.0,
         rail_hz: int | None = None,
+        waiting: float = 1.0,
     ) -> float:
         """What the cluster draws.
 
@@ -86,6 +88,7 @@ class PowerModel:
             activity: Of a busy core; None is that of a core that runs a network.
             fill: How far the work fills an accelerator, 0 to 1. A CPU core is full.
             rail_hz: The clock whose voltage the rail has, where it is not that of `frequency_hz`.
+            waiting: What a sleep state leaves of the dynamic power of the cores that wait.
 
         Raises:
             ValueError: No such clock on the ladder.
@@ -98,7 +101,7 @@ class PowerModel:
         if activity is None:
             activity = self.activity
         empty = self.empty_activity
-        busy = n_busy * activity * (empty + (1.0 - empty) * fill) + (self.n_cores - n_busy) * self.idle_share
+        busy = n_busy * activity * (empty + (1.0 - empty) * fill) + (self.n_cores - n_busy) * self.idle_share * waiting
         static_w = leakage_w * exp(self.static_per_k * (temperature_c - _REFERENCE_C))
         return squared * (uncore + core * busy) + static_w
 
