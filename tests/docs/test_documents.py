@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def test_the_links_within_the_repository_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(target.read_text(encoding="utf-8")), f"{place}#{anchor}"
 
 
+@cache
 def help_of(*words: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", "from tenuto.cli import main; main()", *words, "--help"],

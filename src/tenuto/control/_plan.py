@@ -16,14 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenuto.control._front import BoundedFront, Front
+from tenuto.control._level import SCALED, Level, cost_of, keeps_static
 from tenuto.decisions import Decision, Reason
 from tenuto.errors import UnknownMetricError
 from tenuto.points import OperatingTable
 from tenuto.requirements import Constraint, Requirements
-from tenuto.units import QUANTITIES, show, show_frequency
-
-SCALED = frozenset({"latency_ms", "energy_mj"})
-"""The metrics that grow with a slowdown; the others stay as profiled."""
 
 NO_REASON = Reason()
 
@@ -53,27 +50,6 @@ class Allowance(Protocol):
     def ceiling_ms(self) -> float:
         """Points with a longer profiled latency are not to be tried now."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Level:
-    """What is left to choose from when some constraints are given up.
-
-    Attributes:
-        given_up: Constraints given up, lowest priority first.
-        names: Their metrics.
-        deadline_holds: Whether the latency constraint is still kept.
-        is_delivered: Whether the objective is accuracy and a late answer counts as wrong.
-        energy_bound_mj: The energy constraint still kept, or None.
-        fronts: One per cluster; None where no point keeps the constraints that slowdown does not touch.
-    """
-
-    given_up: tuple[Constraint, ...]
-    names: tuple[str, ...]
-    deadline_holds: bool
-    is_delivered: bool
-    energy_bound_mj: float | None
-    fronts: tuple[Front | BoundedFront | None, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,11 +85,11 @@ class Plan:
         """
         deadline = requirements.constraint("latency_ms")
         latency_ms = table.column("latency_ms").value
-        cost = _cost(table, requirements.objective.metric)
+        cost = cost_of(table, requirements.objective.metric)
         ordered = requirements.constraints
         rows_of = [np.flatnonzero(table.cluster_index == cluster) for cluster in range(len(table.clusters))]
         levels = tuple(
-            _level(
+            Level.of(
                 table, rows_of, ordered[: len(ordered) - n], ordered[len(ordered) - n :], requirements.objective.metric
             )
             for n in range(len(ordered) + 1)
@@ -301,12 +277,6 @@ class Plan:
         return figure * allowance.slowdown if metric in SCALED else figure
 
 
-def _cost(table: OperatingTable, metric: str) -> NDArray[np.float64]:
-    """The objective's column, lower is better."""
-    value = table.column(metric).value
-    return -value if QUANTITIES[metric].higher_is_better else value
-
-
 def _violation(constraint: Constraint, figure: float, available_ms: float) -> float:
     if math.isnan(figure):
         return sys.float_info.max  # a figure that is absent keeps nothing, and any that is there is better
@@ -314,70 +284,10 @@ def _violation(constraint: Constraint, figure: float, available_ms: float) -> fl
     return max(bound - figure if constraint.relation == ">=" else figure - bound, 0.0)
 
 
-def _level(
-    table: OperatingTable,
-    rows_of: Sequence[NDArray[np.intp]],
-    kept: Sequence[Constraint],
-    given_up: Sequence[Constraint],
-    metric: str,
-) -> Level:
-    """Prepare; `rows_of` each cluster, and `metric` of the objective."""
-    cost = _cost(table, metric)
-    latency_ms = table.column("latency_ms").value
-    energy_bound = next((c.bound for c in kept if c.metric == "energy_mj"), None)
-    allowed = ~np.isnan(latency_ms) & ~np.isnan(cost) & _keeps_static(table, kept)
-    if energy_bound is not None:
-        allowed &= ~np.isnan(table.column("energy_mj").value)
-    rank = _rank(table, given_up, cost)
-    fronts: list[Front | BoundedFront | None] = []
-    for cluster_rows in rows_of:
-        rows = cluster_rows[allowed[cluster_rows]]
-        if not len(rows):
-            fronts.append(None)
-        elif energy_bound is None:
-            fronts.append(Front.of(rows, latency_ms[rows], rank[rows]))
-        else:
-            energy_mj = table.column("energy_mj").value[rows]
-            fronts.append(BoundedFront.of(rows, latency_ms[rows], energy_mj, rank[rows]))
-    holds = any(constraint.metric == "latency_ms" for constraint in kept)
-    names = tuple(constraint.metric for constraint in reversed(given_up))
-    is_delivered = holds and not given_up and metric == "accuracy_pct"
-    return Level(tuple(reversed(given_up)), names, holds, is_delivered, energy_bound, tuple(fronts))
-
-
-def _keeps_static(table: OperatingTable, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
-    """Rows that keep the constraints that slowdown does not touch; a figure that is absent keeps nothing."""
-    keeps = np.ones(len(table), dtype=np.bool_)
-    for constraint in constraints:
-        value = table.column(constraint.metric).value
-        if constraint.metric not in SCALED:
-            keeps &= value >= constraint.bound if constraint.relation == ">=" else value <= constraint.bound
-    return keeps
-
-
-def _rank(table: OperatingTable, given_up: Sequence[Constraint], cost: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Each row's place, 0 the best: least violation, most important first, then least cost, then least latency.
-
-    Of a given-up metric that slowdown scales, a lower figure is a lower violation whatever the slowdown.
-    """
-    keys = [table.column("latency_ms").value, cost]
-    for constraint in reversed(given_up):
-        value = table.column(constraint.metric).value
-        if constraint.metric in SCALED:
-            violation = value
-        else:
-            excess = constraint.bound - value if constraint.relation == ">=" else value - constraint.bound
-            violation = np.maximum(excess, 0.0)
-        keys.append(np.where(np.isnan(violation), np.inf, violation))
-    rank = np.empty(len(table), dtype=np.int64)
-    rank[np.lexsort(keys)] = np.arange(len(table))
-    return rank
-
-
 def _static_reason(table: OperatingTable, requirements: Requirements, cost: NDArray[np.float64]) -> Reason:
     """Which bound that slowdown does not touch keeps the next better point out, were there no deadline."""
     constraints = [constraint for constraint in requirements.constraints if constraint.metric not in SCALED]
-    keeps = _keeps_static(table, constraints) & ~np.isnan(cost)
+    keeps = keeps_static(table, constraints) & ~np.isnan(cost)
     if not keeps.any():
         return NO_REASON
     best_cost = float(cost[keeps].min())
@@ -385,7 +295,7 @@ def _static_reason(table: OperatingTable, requirements: Requirements, cost: NDAr
     for constraint in constraints:
         others = [other for other in constraints if other is not constraint]
         value = table.column(constraint.metric).value
-        better = np.flatnonzero(_keeps_static(table, others) & (cost < best_cost) & ~np.isnan(value))
+        better = np.flatnonzero(keeps_static(table, others) & (cost < best_cost) & ~np.isnan(value))
         if not len(better):
             continue
         row = int(better[np.argmin(np.abs(value[better] - constraint.bound))])
@@ -394,37 +304,3 @@ def _static_reason(table: OperatingTable, requirements: Requirements, cost: NDAr
             gain = best_cost - float(cost[row])
             nearest = distance, Reason(constraint.metric, None, row, float(value[row]), gain)
     return NO_REASON if nearest is None else nearest[1]
-
-
-def explain(table: OperatingTable, decision: Decision, objective: str) -> str:
-    """A decision's reason in words.
-
-    Args:
-        table: That the decision was made from.
-        decision: Any policy's.
-        objective: The metric that was pushed.
-    """
-    words = [_in_words(table, decision.point)]
-    if decision.given_up:
-        words.append(f"gives up {' and '.join(decision.given_up)}, which no point can keep")
-    reason = decision.reason
-    if reason is None:
-        return "; ".join([*words, "the policy gives no reason"])
-    if reason.binding is None and not decision.given_up:
-        words.append("no constraint keeps a better one out")
-    if reason.excluded is not None and reason.relaxed_bound is not None and reason.gain is not None:
-        bound = show(str(reason.binding), reason.relaxed_bound)
-        words.append(
-            f"{reason.binding} keeps {_in_words(table, reason.excluded)} out: a bound of {bound} would gain "
-            f"{show(objective, reason.gain)} of {objective}"
-        )
-    if reason.runner_up is not None:
-        words.append(f"runner-up {_in_words(table, reason.runner_up)}")
-    return "; ".join(words)
-
-
-def _in_words(table: OperatingTable, row: int) -> str:
-    configuration = table.configuration(row)
-    cores = f"{configuration.n_cores} core{'s' if configuration.n_cores > 1 else ''}"
-    clock = "" if configuration.frequency_hz is None else f" at {show_frequency(configuration.frequency_hz)}"
-    return f"{configuration.sub_network.name} on {configuration.cluster}, {cores}{clock}"
