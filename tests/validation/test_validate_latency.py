@@ -130,6 +130,13 @@ def test_rows_that_cannot_be_scored_are_counted_and_named(tmp_path: Path) -> Non
     assert gpu.source == "assumed"
 
 
+def test_a_row_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    broken = row("resnet50") | {"min_ms": "soon"}
+    score = score_latency(RK3588, write(tmp_path / "broken.csv", [row("mobilenet"), broken]))
+    assert score.n_measurements == 1
+    assert any("1 rows" in note and "read" in note for note in score.notes)
+
+
 def test_the_score_is_json(tmp_path: Path) -> None:
     score = score_latency(RK3588, write(tmp_path / "own.csv", [row("mobilenet")]))
     assert msgspec.json.decode(msgspec.json.encode(score))["rows"][0]["network"] == "mobilenet"

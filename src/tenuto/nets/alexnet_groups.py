@@ -9,9 +9,11 @@ Source:
     Performance Scaling on Heterogeneous Embedded Platforms", MLCAD 2019 (arXiv 2105.03600). Published there: a modified
     AlexNet, CIFAR-10, group convolutions trained one group after the other, four configurations, and the accuracies in
     `PUBLISHED_ACCURACY_PCT` (quoted from memory of the paper, unverified). **Not** published in what could be read, so
-    our choice: every shape below, which is AlexNet's (Krizhevsky, 2014: 64, 192, 384, 256 and 256 channels, three
-    poolings) brought to images of 32 x 32 by a 5 x 5 first convolution without stride, with a linear classifier in
-    place of its three. Latencies and energies of this network are therefore not those of the paper's.
+    our choice: every shape below, which is AlexNet's (Krizhevsky, Sutskever, Hinton, 2012: 96, 256, 384, 384 and 256
+    channels) brought to images of 32 x 32 without the first convolution's stride and the first pooling, so that maps
+    are as large as AlexNet's own (32 and 16 for 27 and 13), with a linear classifier in place of its three. The choice
+    was made knowing what a published case study of this network answers (docs/boards.md); with smaller maps it has a
+    sixth of the work. Latencies and energies of this network are not those of the paper's.
 """
 
 from typing import Final

@@ -82,7 +82,8 @@ def score_latency(board: BoardSpec, path: Path) -> Score:
     Raises:
         SpecError: The file cannot be read, lacks a column, or has no row that speaks of a cluster of this board.
     """
-    samples = read_latencies(read_csv(path))
+    table = read_csv(path)
+    samples = read_latencies(table)
     left_out: Counter[str] = Counter()
     strangers: Counter[str] = Counter()
     found: dict[tuple[str, int], list[LatencySample]] = {}
@@ -114,12 +115,12 @@ def score_latency(board: BoardSpec, path: Path) -> Score:
             f"{'; '.join(known) or 'nothing: the board file has no measured_as'}",
         )
     rows = tuple(row for group in groups for row in group.rows)
-    notes = [f"{count} rows {what}." for what, count in left_out.items()]
+    notes = [f"Left out: {count} {what}." for what, count in left_out.items()]
+    if len(samples) < len(table.rows):
+        notes.append(f"Left out: {len(table.rows) - len(samples)} rows without times above 0, or that cannot be read.")
     if strangers:
         some = "; ".join(list(strangers)[:N_NAMED]) + ("; ..." if len(strangers) > N_NAMED else "")
-        notes.append(
-            f"{strangers.total()} rows under {len(strangers)} headings speak of no cluster of this board: {some}"
-        )
+        notes.append(f"Left out: {strangers.total()} rows of other boards, under {len(strangers)} headings: {some}")
     return Score(
         board=board.id,
         path=str(path),
@@ -143,13 +144,13 @@ def _kept(cluster: ClusterSpec, samples: Sequence[LatencySample], left_out: Coun
     kept = []
     for sample in samples:
         if sample.network not in PUBLIC_NETWORKS:
-            left_out[f"are of {sample.network}, of which there is no graph"] += 1
+            left_out[f"rows of {sample.network}, of which there is no graph"] += 1
         elif cluster.kind == "cpu" and sample.n_threads > cluster.n_cores:
-            left_out[f"have more threads than the {cluster.n_cores} cores of {cluster.name}"] += 1
+            left_out[f"rows of more threads than the {cluster.n_cores} cores of {cluster.name}"] += 1
         elif cluster.kind != "cpu" and PUBLIC_NETWORKS[sample.network].element == "int8":
-            left_out[f"of {cluster.name} are of int8 networks, which ncnn runs on the CPU"] += 1
+            left_out[f"rows of {cluster.name} and int8 networks, which ncnn runs on the CPU"] += 1
         elif cluster.kind != "cpu" and sample.n_threads > 1:
-            left_out[f"of {cluster.name} repeat it with more threads on the CPU"] += 1
+            left_out[f"rows of {cluster.name} that repeat it with more threads on the CPU"] += 1
         else:
             kept.append(sample)
     return kept

@@ -23,8 +23,8 @@ Source:
     Dynamic-OFA's repository): 803 MHz instead of 1.1 GHz 1.15, one program beside it 1.15, both 1.59. Given the first
     two, independent factors predict 1.32 for both, and an equal share of the device, t / (1 - q u r), 1.40. The queue
     predicts 1.47 if the other program kept the device busy for 20 % of the time, 1.53 for 40 %, 1.59 for 48 %, 1.61 for
-    50 %: how busy it was, nobody wrote down. For the CPU equal shares give 2.0 beside as many threads of others as there
-    are cores; published are 1.97 at 1.4 GHz and 1.73 (2.52 / 1.46) at 1.2 GHz, of few and noisy runs.
+    50 %: how busy it was, nobody wrote down. For the CPU equal shares give 2.0 beside as many threads of others as
+    there are cores; published are 1.97 at 1.4 GHz and 1.73 (2.52 / 1.46) at 1.2 GHz, of few and noisy runs.
 """
 
 from typing import Final
