@@ -16,7 +16,7 @@ from tenuto.control import TenutoPolicy
 from tenuto.decisions import Observation
 from tenuto.graphs import GraphBuilder, LayerCost, layer_costs
 from tenuto.nets.package import open_package
-from tenuto.platforms import BackgroundLoad, Conditions, SimulatedEngine, SimulatedPlatform, board_ids
+from tenuto.platforms.simulated import BackgroundLoad, Conditions, SimulatedEngine, SimulatedPlatform, board_ids
 from tenuto.platforms.simulated.latency import LatencyModel
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements

@@ -11,8 +11,8 @@ import numpy as np
 from tenuto import Requirements, Session
 from tenuto.graphs import layer_costs
 from tenuto.nets.catalogue import open_network
-from tenuto.platforms import BackgroundLoad, Conditions, SimulatedEngine, SimulatedPlatform
-from tenuto.profiling import model_table
+from tenuto.platforms.simulated import BackgroundLoad, Conditions, SimulatedEngine, SimulatedPlatform
+from tenuto.profiling.modelled import model_table
 
 PERIOD_S = 0.1
 N_FRAMES = 1200

@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tenuto.cli.boards import command, sheet
 from tenuto.errors import SpecError, UnknownNameError, UsageError
-from tenuto.platforms import board_ids, load_board
-from tenuto.platforms.simulated import parameters
+from tenuto.platforms.simulated import board_ids, load_board, parameters
 
 BOARDS = ("jetson-orin-nano", "jetson-xavier-nx", "odroid-xu3", "raspberry-pi-5", "rk3588")
 

@@ -7,17 +7,8 @@ from pathlib import Path
 import pytest
 
 from tenuto.errors import PlatformError, UnknownNameError, UsageError
-from tenuto.platforms import (
-    Cluster,
-    Conditions,
-    Knob,
-    LinuxPlatform,
-    Monitor,
-    Opp,
-    SimulatedPlatform,
-    Snapshot,
-    board_ids,
-)
+from tenuto.platforms import Cluster, Knob, LinuxPlatform, Monitor, Opp, Snapshot
+from tenuto.platforms.simulated import Conditions, SimulatedPlatform, board_ids
 from tenuto.points import Configuration
 from tenuto.testing import ManualClock
 from tenuto.testing import platforms as suite

@@ -17,18 +17,19 @@ from tenuto.errors import KnobRejectedError, PlatformError, SpecError, UnknownNa
 from tenuto.graphs import GraphBuilder, LayerCost, layer_costs
 from tenuto.nets.package import open_package
 from tenuto.nets.public import public_graph
-from tenuto.platforms import (
+from tenuto.platforms import HeldBoard, readings_by_quantity
+from tenuto.platforms.simulated import (
     BackgroundLoad,
     BoardSpec,
     Conditions,
-    HeldBoard,
+    Parameter,
+    SimClock,
     SimulatedEngine,
     SimulatedPlatform,
+    Truth,
     board_ids,
     load_board,
-    readings_by_quantity,
 )
-from tenuto.platforms.simulated import Parameter, SimClock, Truth
 from tenuto.platforms.simulated._board import Board, Work
 from tenuto.platforms.simulated._engine import NetworkWork
 from tenuto.platforms.simulated._spec import BatterySpec, IdleState

@@ -15,7 +15,7 @@ from tenuto.platforms.simulated.latency import LatencyModel
 from tenuto.platforms.simulated.power import PowerModel, memory_power_w
 from tenuto.platforms.simulated.thermal import ThermalModel
 from tenuto.points import SOURCES, OperatingTable, SubNetwork, read_table, write_table
-from tenuto.profiling import model_table, operators_without_rule
+from tenuto.profiling.modelled import model_table, operators_without_rule
 
 BOARD = "odroid-xu3@1"
 

@@ -13,7 +13,7 @@ from tenuto.errors import UnknownMetricError, UnknownNameError, UsageError
 from tenuto.nets.catalogue import network_names, open_network
 from tenuto.platforms.simulated import board_ids, load_board
 from tenuto.points import OperatingTable, read_table
-from tenuto.profiling import DEFAULT_TEMPERATURE_C, model_table, operators_without_rule
+from tenuto.profiling.modelled import DEFAULT_TEMPERATURE_C, model_table, operators_without_rule
 from tenuto.requirements import CONSTRAINABLE, Requirements
 from tenuto.units import QUANTITIES, show_frequency
 

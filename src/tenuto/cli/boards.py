@@ -13,8 +13,7 @@ from rich.text import Text
 
 from tenuto.cli._scores import plain_table, shown
 from tenuto.errors import UsageError
-from tenuto.platforms import BoardSpec, ClusterSpec, board_ids, load_board
-from tenuto.platforms.simulated import parameters
+from tenuto.platforms.simulated import BoardSpec, ClusterSpec, board_ids, load_board, parameters
 from tenuto.points import SOURCES
 from tenuto.validation import score_latency, score_power, score_thermal
 

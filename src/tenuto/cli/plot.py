@@ -38,7 +38,7 @@ from tenuto.control import Resources, select
 from tenuto.errors import UsageError
 from tenuto.plots import Budget, check_target, draw_power, draw_trade_off, save
 from tenuto.points import OperatingTable
-from tenuto.profiling import DEFAULT_TEMPERATURE_C
+from tenuto.profiling.modelled import DEFAULT_TEMPERATURE_C
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The figure: a .png, .svg or .pdf file.")]
 

@@ -35,7 +35,7 @@ from tenuto.cli._points import (
 )
 from tenuto.control import Relaxation, Selection, select
 from tenuto.points import OperatingTable
-from tenuto.profiling import DEFAULT_TEMPERATURE_C
+from tenuto.profiling.modelled import DEFAULT_TEMPERATURE_C
 from tenuto.requirements import Constraint, Requirements
 from tenuto.units import QUANTITIES, show, show_frequency
 

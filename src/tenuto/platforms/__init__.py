@@ -1,7 +1,7 @@
 """Platforms: the clusters, knobs and monitors of a machine, and holding it.
 
 `LinuxPlatform` is any Linux machine, found out from its own files; `CoRunner` disturbs it on purpose.
-`SimulatedPlatform` is a board that a file describes, in a time of its own; `tenuto.platforms.simulated` has its parts.
+`tenuto.platforms.simulated` has boards that a file describes, in a time of their own; a real board need not load it.
 """
 
 from tenuto.platforms._platform import (
@@ -20,25 +20,11 @@ from tenuto.platforms._readings import readings_by_quantity
 from tenuto.platforms._sensors import PLAUSIBLE
 from tenuto.platforms.co_runner import CoRunner
 from tenuto.platforms.linux import LinuxPlatform
-from tenuto.platforms.simulated import (
-    BackgroundLoad,
-    BoardSpec,
-    ClusterSpec,
-    Conditions,
-    SimulatedEngine,
-    SimulatedPlatform,
-    board_ids,
-    load_board,
-)
 
 __all__ = [
     "PLAUSIBLE",
-    "BackgroundLoad",
-    "BoardSpec",
     "Cluster",
-    "ClusterSpec",
     "CoRunner",
-    "Conditions",
     "Described",
     "HeldBoard",
     "Knob",
@@ -48,10 +34,6 @@ __all__ = [
     "Opp",
     "OwnTime",
     "Platform",
-    "SimulatedEngine",
-    "SimulatedPlatform",
     "Snapshot",
-    "board_ids",
-    "load_board",
     "readings_by_quantity",
 ]
