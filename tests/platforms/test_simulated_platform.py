@@ -23,7 +23,6 @@ from tenuto.platforms.simulated import (
     BoardSpec,
     Conditions,
     Parameter,
-    SimClock,
     SimulatedEngine,
     SimulatedPlatform,
     Truth,
@@ -824,7 +823,7 @@ def test_boards_are_found_by_name_id_and_file(tmp_path: Path) -> None:
 
 
 def test_a_clock_does_not_go_back() -> None:
-    clock = SimClock(5.0)
+    clock = ManualClock(5.0)
     clock.sleep_until(4.0)
     assert clock.now_s() == 5.0
     for seconds in (-1.0, math.nan):

@@ -1,6 +1,6 @@
 """Public conformance suites: what an engine, a platform or a policy must do, as one call each; and a clock."""
 
-from tenuto.testing.clocks import ManualClock
+from tenuto.platforms.simulated import ManualClock
 from tenuto.testing.engines import check_engine
 from tenuto.testing.platforms import check_platform
 from tenuto.testing.policies import check_policy

@@ -6,7 +6,7 @@
 """
 
 from tenuto.platforms.simulated._board_file import board_ids, load_board, read_board
-from tenuto.platforms.simulated._clock import SimClock
+from tenuto.platforms.simulated._clock import ManualClock
 from tenuto.platforms.simulated._engine import SimulatedEngine
 from tenuto.platforms.simulated._platform import SimulatedPlatform, Truth
 from tenuto.platforms.simulated._spec import BoardSpec, ClusterSpec, Parameter, parameters
@@ -18,8 +18,8 @@ __all__ = [
     "BoardSpec",
     "ClusterSpec",
     "Conditions",
+    "ManualClock",
     "Parameter",
-    "SimClock",
     "SimulatedEngine",
     "SimulatedPlatform",
     "Truth",

@@ -1,4 +1,4 @@
-"""The time of a simulated board."""
+"""Time that is told to pass: that of a simulated board, and of tests."""
 
 from typing import Protocol
 
@@ -17,8 +17,8 @@ class Clock(Protocol):
         ...
 
 
-class SimClock:
-    """Time that passes only when somebody waits.
+class ManualClock:
+    """Time that passes only when somebody waits, or lets it: a stream of an hour runs in a second.
 
     ```python
     board = SimulatedPlatform("odroid-xu3")

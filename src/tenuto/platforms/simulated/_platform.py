@@ -11,7 +11,7 @@ from tenuto.errors import PlatformError, UsageError
 from tenuto.platforms._platform import Cluster, HeldBoard, Knob, Missing, Monitor, Opp, Snapshot
 from tenuto.platforms.simulated._board import Board, Work
 from tenuto.platforms.simulated._board_file import load_board
-from tenuto.platforms.simulated._clock import Clock, SimClock
+from tenuto.platforms.simulated._clock import Clock, ManualClock
 from tenuto.platforms.simulated._hold import HeldSimulatedBoard, Place, SimulatedHold
 from tenuto.platforms.simulated._sensing import GAUGE_SHARE, LoadReader, monitors_of
 from tenuto.platforms.simulated._spec import BoardSpec
@@ -71,7 +71,7 @@ class SimulatedPlatform:
         schedule: Iterable[tuple[float, Conditions]] = (),
     ) -> None:
         self.spec = board if isinstance(board, BoardSpec) else load_board(board)
-        self.clock: Clock = SimClock() if clock is None else clock
+        self.clock: Clock = ManualClock() if clock is None else clock
         self._began_s = self.clock.now_s()
         self._board = Board(self.spec, seed=seed, start_s=self._began_s)
         self._noise = LatencyNoise(self.spec.noise, [seed, _LATENCY_STREAM])
