@@ -82,7 +82,7 @@ class SimulatedEngine:
     Model:
         An inference takes what the latency model says of its layers at the clock in force, slowed by others, times the
         noise; where the clock changes meanwhile, each part has its own pace. Switching sub-networks and clusters costs
-        nothing but the clock's delay.
+        nothing but the clock's delay. The processor's own work for an inference on an accelerator is left out.
     """
 
     def __init__(
