@@ -100,7 +100,7 @@ def means(board: BoardSpec, samples: Sequence[PowerSample]) -> list[Mean]:
     """One for each workload, number of cores and clock."""
     grouped: dict[tuple[str, str, int, int], list[PowerSample]] = {}
     for sample in samples:
-        grouped.setdefault((sample.rail, sample.workload, sample.n_cores, sample.frequency_hz), []).append(sample)
+        grouped.setdefault((sample.rail, sample.workload, sample.n_cores, sample.clock_hz), []).append(sample)
     result = []
     for (rail, workload, n_cores, frequency_hz), group in sorted(grouped.items()):
         events = [[dict(one.per_cycle).get(name) for name in _EVENTS] for one in group]

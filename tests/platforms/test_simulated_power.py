@@ -83,18 +83,6 @@ def test_a_gpu_draws_more_the_better_it_is_filled_and_the_faster_it_runs(fill, h
     assert full_w <= model.power_w(GPU.frequencies_hz[-1], 1, temperature_c=50)
 
 
-@given(n_busy=st.floats(0.2, 4), activity=st.floats(0, 2), warm=WARM, hz=st.sampled_from(A15.frequencies_hz))
-def test_the_activity_is_found_back_from_the_power(n_busy, activity, warm, hz):
-    model = PowerModel.of(A15)
-    power_w = model.power_w(hz, n_busy, temperature_c=warm, activity=activity)
-    assert model.activity_at(power_w, hz, n_busy, temperature_c=warm) == pytest.approx(activity, abs=1e-6)
-
-
-def test_the_activity_of_no_busy_core_is_refused():
-    with pytest.raises(ValueError, match="busy"):
-        PowerModel.of(A15).activity_at(1.0, A15.frequencies_hz[0], 0, temperature_c=40)
-
-
 @pytest.mark.parametrize("arguments", [{}, {"rail_hz": 123}])
 def test_a_clock_off_the_ladder_is_refused(arguments):
     hz = A15.frequencies_hz[0] if arguments else 123

@@ -225,3 +225,14 @@ def test_new_errors_replace_the_old_ones_and_nothing_else(tmp_path):
     assert [one.what for one in load_board(path).validation if one.value == 98.8] == [begins]
     with pytest.raises(KeyError):
         replace_errors(text, {"nobody measured this": 1.0})
+
+
+@pytest.mark.parametrize(("clock", "told"), [("", "lack"), (1850, "a15 1850 MHz")])
+def test_a_clock_that_is_absent_or_off_the_ladder_is_left_out_and_told(tmp_path, clock, told):
+    rows = [sweep_row(mhz, P_gpu_W=0.1) for mhz in (1000, 1400, 1000)]
+    rows[-1]["a15_freq_request_MHz"] = clock
+    score = score_power(XU3, write(tmp_path / "sweep.csv", rows))
+    assert {row.frequency_hz for row in score.rows if row.rail == "a15"} == {1_000_000_000, 1_400_000_000}
+    assert any(told in note for note in score.notes)
+    (gpu,) = [row for row in score.rows if row.rail == "gpu"]
+    assert gpu.frequency_hz is None

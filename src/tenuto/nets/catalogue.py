@@ -53,11 +53,6 @@ class CataloguedNetwork:
         """Whether it is known what every sub-network computes."""
         return all(member.graph is not None for member in self.members)
 
-    def title_of(self, sub_network: SubNetwork) -> str:
-        """A sub-network for people; its name where the network does not know it."""
-        titles = {member.sub_network: member.title for member in self.members}
-        return titles.get(sub_network, sub_network.name)
-
 
 def network_names() -> tuple[str, ...]:
     """The networks that `open_network` knows by name: those with sub-networks first, then public ones without."""

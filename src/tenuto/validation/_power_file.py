@@ -45,7 +45,7 @@ class PowerSample:
         rail: A cluster's name, or `memory`.
         workload: What ran; `idle` for nothing but the system.
         n_cores: How many cores the program used.
-        frequency_hz: The cluster's clock; 0 where it was not logged.
+        frequency_hz: The cluster's clock, a step of its ladder; None where it was not logged.
         n_busy: Cores at work, on average over this sample and the one before: the power sensor's own average ends
             before the counters' does.
         temperature_c: The hottest reading of the cluster, or of the GPU beside it where it has none of its own.
@@ -53,10 +53,21 @@ class PowerSample:
         per_cycle: Events in a busy core's cycle, by the column's name.
     """
 
+    @property
+    def clock_hz(self) -> int:
+        """The clock of a rail that must have one.
+
+        Raises:
+            ValueError: It was not logged.
+        """
+        if self.frequency_hz is None:
+            raise ValueError(f"asked for the clock of {self.rail}, which was not logged")
+        return self.frequency_hz
+
     rail: str
     workload: str
     n_cores: int
-    frequency_hz: int
+    frequency_hz: int | None
     n_busy: float
     temperature_c: float
     power_w: float
@@ -152,6 +163,7 @@ def _sweep(board: BoardSpec, table: CsvTable) -> tuple[tuple[PowerSample, ...], 
     rails = [name for name in (*(one.name for one in board.clusters), "memory") if _rail(name) in table.columns]
     samples: list[PowerSample] = []
     n_throttled = n_bad = 0
+    off_ladder: set[str] = set()
     for row in table.rows:
         readings = [value for name in table.columns if name.startswith("T_") and (value := number(row, name))]
         cooler_c = number(row, "T_gpu")
@@ -160,9 +172,15 @@ def _sweep(board: BoardSpec, table: CsvTable) -> tuple[tuple[PowerSample, ...], 
             continue
         for rail in rails:
             power_w = number(row, _rail(rail))
-            mhz = number(row, f"{rail}_freq_request_MHz") or 0.0
+            mhz = number(row, f"{rail}_freq_request_MHz")
             if power_w is None or power_w <= 0:
                 n_bad += power_w is not None
+                continue
+            if mhz is None and rail == busy.name:
+                n_bad += 1
+                continue
+            if mhz is not None and round(mhz * 1e6) not in board.cluster(rail).frequencies_hz:
+                off_ladder.add(f"{rail} {mhz:g} MHz")
                 continue
             if rail == busy.name and trips and max(readings) >= min(trips) and mhz == max(busy.ladder.frequency_mhz):
                 n_throttled += 1
@@ -173,13 +191,14 @@ def _sweep(board: BoardSpec, table: CsvTable) -> tuple[tuple[PowerSample, ...], 
                     rail=rail,
                     workload=workload if rail == busy.name else IDLE,
                     n_cores=busy.n_cores if rail == busy.name else 0,
-                    frequency_hz=round(mhz * 1e6),
+                    frequency_hz=None if mhz is None else round(mhz * 1e6),
                     n_busy=float(busy.n_cores) if rail == busy.name else 0.0,
                     temperature_c=max(own) if own else cooler_c,
                     power_w=power_w,
                 )
             )
-    notes = [f"{n_bad} rows lack a temperature, or a power above 0"] if n_bad else []
+    notes = [f"{n_bad} rows lack a temperature, a clock, or a power above 0"] if n_bad else []
+    notes += [f"clocks that are not on their ladder: {', '.join(sorted(off_ladder))}"] if off_ladder else []
     if n_throttled:
         notes.append(f"{n_throttled} rows of {busy.name} are at a trip: the clock in force was not logged")
     return tuple(samples), tuple(notes)

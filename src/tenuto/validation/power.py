@@ -151,7 +151,7 @@ def steady_powers(board: BoardSpec, samples: Sequence[PowerSample]) -> dict[tupl
     models = {cluster.name: PowerModel.of(cluster) for cluster in board.clusters}
 
     def key(one: PowerSample) -> tuple[str, str, int, int]:
-        return one.rail, one.workload, one.n_cores, one.frequency_hz
+        return one.rail, one.workload, one.n_cores, one.clock_hz
 
     steady = {}
     for name, group in groupby(sorted(samples, key=key), key=key):
@@ -178,7 +178,7 @@ def counted_activity(power: PowerParameters, per_cycle: Mapping[str, float]) -> 
 
 def _power_w(model: PowerModel, sample: PowerSample, activity: float) -> float:
     return model.power_w(
-        sample.frequency_hz,
+        sample.clock_hz,
         sample.n_busy,
         temperature_c=sample.temperature_c,
         activity=activity,
@@ -238,18 +238,21 @@ def _of(error_pct: Callable[[float], float], activity: float | None) -> float | 
 
 
 def _idle_rows(board: BoardSpec, samples: Sequence[PowerSample]) -> list[PowerRow]:
-    def key(one: PowerSample) -> tuple[str, int]:
+    def key(one: PowerSample) -> tuple[str, int | None]:
         return one.rail, one.frequency_hz
+
+    def order(one: PowerSample) -> tuple[str, int]:
+        return one.rail, one.frequency_hz or 0
 
     models = {cluster.name: PowerModel.of(cluster) for cluster in board.clusters}
     rows = []
-    for (rail, frequency_hz), group in groupby(sorted(samples, key=key), key=key):
+    for (rail, frequency_hz), group in groupby(sorted(samples, key=order), key=key):
         kept = list(group)
         if rail == "memory":
             predicted_w = memory_power_w(board.memory, 0.0)
         else:
             # A clock that was not logged may be any.
-            clocks = (frequency_hz,) if frequency_hz else board.cluster(rail).frequencies_hz
+            clocks = (frequency_hz,) if frequency_hz is not None else board.cluster(rail).frequencies_hz
             predicted_w = fmean(
                 models[rail].idle_power_w(hz, temperature_c=one.temperature_c) for one in kept for hz in clocks
             )
@@ -259,7 +262,7 @@ def _idle_rows(board: BoardSpec, samples: Sequence[PowerSample]) -> list[PowerRo
                 workload=IDLE,
                 rail=rail,
                 n_cores=0,
-                frequency_hz=frequency_hz or None,
+                frequency_hz=frequency_hz,
                 n_samples=len(kept),
                 temperature_c=fmean(one.temperature_c for one in kept),
                 measured_w=measured_w,

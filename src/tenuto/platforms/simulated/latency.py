@@ -143,16 +143,6 @@ class LatencyModel:
         total: Floats = 1e3 * (np.sqrt(work * work + transfer * transfer).sum(axis=-1) + starting_s)
         return total
 
-    def memory_time_share(self, n_cores: int, frequency_hz: int) -> float:
-        """The part of an inference's time that is bound by the memory, 0 to 1."""
-        ghz = frequency_hz / 1e9
-        work = self._gigacycles * (self._core_share(n_cores) / ghz)
-        transfer = self._gigabytes / min(n_cores * self._core_gb_s, self._ceiling_gb_s)
-        time = np.sqrt(work * work + transfer * transfer)
-        bound_s = float(np.divide(transfer * transfer, time, out=np.zeros_like(time), where=time > 0).sum())
-        total_s = float(time.sum()) + self._starting_s(n_cores, ghz)
-        return bound_s / total_s if total_s > 0 else 0.0
-
     def _core_share(self, n_cores: int) -> float:
         return 1 - self._parallel_share + self._parallel_share / n_cores
 

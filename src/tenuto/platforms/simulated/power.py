@@ -113,20 +113,6 @@ class PowerModel:
         """
         return self.power_w(frequency_hz, 0.0, temperature_c=temperature_c, rail_hz=rail_hz)
 
-    def activity_at(
-        self, power_w: float, frequency_hz: int, n_busy: float, *, temperature_c: float, fill: float = 1.0
-    ) -> float:
-        """The activity of a busy core that explains a measured power; never below 0.
-
-        Raises:
-            ValueError: No such clock on the ladder, or no core is busy.
-        """
-        if n_busy <= 0:
-            raise ValueError(f"asked for the activity of {n_busy:g} busy cores; at least one must be busy")
-        calm_w = self.power_w(frequency_hz, n_busy, temperature_c=temperature_c, activity=0.0)
-        full_w = self.power_w(frequency_hz, n_busy, temperature_c=temperature_c, activity=1.0, fill=fill)
-        return max(0.0, (power_w - calm_w) / (full_w - calm_w))
-
 
 def memory_power_w(memory: MemorySpec, bytes_per_s: float) -> float:
     """What the memory draws while so many bytes a second move."""
