@@ -117,6 +117,20 @@ def test_a_failed_background_open_is_told_at_the_next_ask_and_the_active_one_goe
         _until_in_force(engine, second)
 
 
+def test_each_failure_of_a_background_open_is_told_once(tiny_models: Models, tmp_path: Path) -> None:
+    first, second, *_ = tiny_models
+    with _engine(tiny_models, tmp_path) as engine:
+        engine.load([first])
+        (optimised_model,) = (tmp_path / "cache").glob(f"*/*{tiny_models[second].stem}.onnx")
+        optimised_model.write_bytes(optimised_model.read_bytes()[:100])
+        told: list[EngineError] = []
+        for _ in range(200):  # the end of the opening must fall between two looks at it for a failure to be told twice
+            with pytest.raises(EngineError) as caught:
+                _until_in_force(engine, second)
+            assert not any(caught.value is earlier for earlier in told)
+            told.append(caught.value)
+
+
 def test_a_damaged_model_is_an_engine_error(tiny_models: Models, frame: np.ndarray, tmp_path: Path) -> None:
     first, second, *_ = tiny_models
     tiny_models[second].write_bytes(tiny_models[second].read_bytes()[:200])

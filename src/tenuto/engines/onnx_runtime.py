@@ -158,12 +158,12 @@ class OnnxRuntimeEngine:
                 if self._opener is None:
                     self._opener = ThreadPoolExecutor(1, thread_name_prefix="tenuto-open")
                 self._opening[sub_network] = self._opener.submit(self._open, sub_network)
-            elif future.done():
-                del self._opening[sub_network]
-        if future is not None and future.done():
-            future.result()  # raises what the background raised
-            return self.activate(sub_network)
-        return self.active
+                return self.active
+            if not future.done():
+                return self.active
+            del self._opening[sub_network]
+        future.result()  # raises what the background raised
+        return self.activate(sub_network)
 
     def infer(self, frame: NDArray[Any]) -> NDArray[Any]:
         """Run the active sub-network on one batch, float32 (n, *input_shape).
