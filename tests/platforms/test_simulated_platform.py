@@ -30,8 +30,8 @@ from tenuto.platforms.simulated import (
     load_board,
 )
 from tenuto.platforms.simulated._board import Board, Work
-from tenuto.platforms.simulated._engine import NetworkWork
 from tenuto.platforms.simulated._spec import BatterySpec, IdleState
+from tenuto.platforms.simulated._work import NetworkWork
 from tenuto.platforms.simulated.power import PowerModel
 from tenuto.platforms.simulated.thermal import ThermalModel
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable, SubNetwork
@@ -252,7 +252,10 @@ def test_energy_is_the_integral_of_power() -> None:
 
 def step_by_step(board: Board, work: Work, factor: float, cluster: int, n_cores: int) -> None:
     """`Board.run`, always the longer way."""
-    board._run_with_governor(work, factor, cluster, n_cores, is_waking=True)
+    running = board.start(work, factor, cluster, n_cores)
+    board.crew.arrange()
+    while running.ended_s is None:
+        board.crew.advance(math.inf)
 
 
 def test_an_inference_as_one_pulse_is_one_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:

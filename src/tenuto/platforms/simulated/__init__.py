@@ -8,8 +8,11 @@
 from tenuto.platforms.simulated._board_file import board_ids, load_board, read_board
 from tenuto.platforms.simulated._clock import ManualClock
 from tenuto.platforms.simulated._engine import SimulatedEngine
+from tenuto.platforms.simulated._foresight import Places
 from tenuto.platforms.simulated._platform import SimulatedPlatform, Truth
+from tenuto.platforms.simulated._sharing import Running
 from tenuto.platforms.simulated._spec import BoardSpec, ClusterSpec, Parameter, parameters
+from tenuto.platforms.simulated._work import NetworkWork, ScaledWork
 from tenuto.platforms.simulated._world import QUIET, BackgroundLoad, Conditions
 
 __all__ = [
@@ -19,7 +22,11 @@ __all__ = [
     "ClusterSpec",
     "Conditions",
     "ManualClock",
+    "NetworkWork",
     "Parameter",
+    "Places",
+    "Running",
+    "ScaledWork",
     "SimulatedEngine",
     "SimulatedPlatform",
     "Truth",

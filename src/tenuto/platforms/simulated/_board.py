@@ -1,12 +1,12 @@
 """The physics of a simulated board: clocks, power, heat and energy, from one event to the next.
 
 Events are clock changes that come into force, governors that look, clusters that fall asleep, thermal polls, sensors
-that finish a period, changes of the world, and the begin and end of an inference. Between two of them all power is
-constant, so that energies are products, and temperatures exact. Only leakage is a little late: it follows the
-temperatures of a thermal poll, to within 0.25 °C.
+that finish a period, changes of the world, and the begin and end of an inference; `_sharing` has several inferences at
+once. Between two events all power is constant, so that energies are products, and temperatures exact. Only leakage is
+a little late: it follows the temperatures of a thermal poll, to within 0.25 °C.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from operator import mul
 from typing import Final, Protocol
 
@@ -15,6 +15,7 @@ from tenuto.platforms.simulated._domain import NEVER, NOBODY, Domain
 from tenuto.platforms.simulated._heat import Heat
 from tenuto.platforms.simulated._memory import Memory
 from tenuto.platforms.simulated._sensing import NodeSensor, RailSensor, sensors_of
+from tenuto.platforms.simulated._sharing import Crew, Running
 from tenuto.platforms.simulated._spec import BoardSpec
 from tenuto.platforms.simulated._world import QUIET, Conditions
 from tenuto.platforms.simulated.thermal import ThermalModel
@@ -31,8 +32,17 @@ _STEP_C: Final = 0.25
 class Work(Protocol):
     """An inference, as far as a board is concerned."""
 
-    def at(self, board: "Board", cluster: int, n_cores: int, frequency_hz: int) -> tuple[float, float, float]:
-        """How it runs under the board's present conditions.
+    def at(
+        self, board: "Board", cluster: int, n_cores: int, frequency_hz: int, beside_gb_s: float = 0.0
+    ) -> tuple[float, float, float]:
+        """How it runs under the board's present conditions, alone on its cluster but for programs of others.
+
+        Args:
+            board: The board.
+            cluster: Where, by its place on the board.
+            n_cores: On how many cores.
+            frequency_hz: At which clock.
+            beside_gb_s: What other inferences of ours move to and from memory meanwhile.
 
         Returns:
             Its time in seconds before noise, how far it fills the cluster (0 to 1), and the bytes it moves a second, as
@@ -54,6 +64,8 @@ class Board:
         version: Grows whenever the world changes what an inference takes.
         domains: Its clusters.
         conditions: The world.
+        crew: Our inferences that `start` began.
+        next_s: When something happens, unless an inference does.
         is_off: It has switched itself off, too hot or out of energy.
     """
 
@@ -79,13 +91,14 @@ class Board:
         self._sleepers = [(rail, domain) for rail, domain in enumerate(self.domains) if domain.can_doze]
         # When a cluster, the memory or the world changes, when a cluster falls asleep, when the kernel looks how hot it
         # is, and when a sensor does; and the earliest of them.
-        self._change_due_s = self._doze_due_s = self._look_due_s = self._next_s = NEVER
+        self._change_due_s = self._doze_due_s = self._look_due_s = self.next_s = NEVER
         self._poll_due_s = start_s + self._throttling.polling_s
         sensors = sensors_of(spec, self.rails, seed, start_s)
         self.rail_sensors = tuple(sensor for sensor in sensors if isinstance(sensor, RailSensor))
         self.node_sensors = tuple(sensor for sensor in sensors if isinstance(sensor, NodeSensor))
         self._look_due_s = min((sensor.due_s for sensor in self.rail_sensors), default=NEVER)
         self._temperatures_c: tuple[float, ...] = ()
+        self.crew = Crew(self)
         self._pulse_of: object = None
         self._pulse: tuple[float, float, float, list[float]] = (0.0, 0.0, 0.0, [])
         self._heat = self._idle_for_long()
@@ -97,10 +110,15 @@ class Board:
     # What it does.
 
     def advance(self, time_s: float) -> None:
-        """Let time pass until `time_s`; nothing if that is past."""
-        while self._next_s <= time_s:
-            self.time_s = self._next_s
-            self._happen()
+        """Let time pass until `time_s`; nothing if that is past. Who ends meanwhile is noted."""
+        crew = self.crew
+        while crew.running:
+            if self.time_s >= time_s and self.next_s > time_s:
+                return
+            crew.ended += crew.advance(time_s)
+        while self.next_s <= time_s:
+            self.time_s = self.next_s
+            self.happen()
         self.time_s = max(self.time_s, time_s)
 
     def run(self, work: Work, factor: float, cluster: int, n_cores: int) -> None:
@@ -117,26 +135,47 @@ class Board:
         Raises:
             PlatformError: The board has switched itself off.
         """
-        left = factor
-        is_waking = True
+        if not self.crew.running:
+            factor, pause_s = self.pulses(work, factor, cluster, n_cores, NEVER, pause_s=0.0)
+            if factor:
+                self._run_shared(work, factor, cluster, n_cores, pause_s=pause_s)
+        else:
+            self._run_shared(work, factor, cluster, n_cores, pause_s=0.0)
+
+    def pulses(
+        self, work: Work, left: float, cluster: int, n_cores: int, until_s: float, *, pause_s: float | None
+    ) -> tuple[float, float | None]:
+        """Run an inference that is alone, as long as neither a governor nor the kernel needs to know of it.
+
+        Args:
+            work: What it takes.
+            left: How many times that.
+            cluster: Where it was put.
+            n_cores: On how many cores.
+            until_s: No longer than that.
+            pause_s: What it waits for before it begins, besides waking; None if it has begun.
+
+        Returns:
+            What is left of it, 0 if it is done, and of the pause.
+        """
         while True:
             domain, begin_s = self.domains[cluster], self.time_s
             if domain.driven_hz is None or domain.is_taken or self.is_off:
-                self._run_with_governor(work, left, cluster, n_cores, is_waking=is_waking)
-                return
+                return left, pause_s
             cell = work.at(self, cluster, n_cores, domain.clock_hz)
             seconds = cell[0]
-            if is_waking:
-                is_waking = False
-                left += domain.exit_s(begin_s) / seconds
+            if pause_s is not None:
+                left += (domain.exit_s(begin_s) + pause_s) / seconds
+                pause_s = None
                 if domain.is_dozing:
                     self._heat.draw_one(cluster, domain.rouse(begin_s), begin_s)
             if self._pulse_of is not cell:
                 self._expect(cluster, n_cores, cell)
-            end_s, next_s = begin_s + left * seconds, self._next_s
-            is_done = end_s <= next_s
+            end_s, next_s = begin_s + left * seconds, self.next_s
+            stop_s = next_s if next_s < until_s else until_s
+            is_done = end_s <= stop_s
             if not is_done:
-                end_s = next_s
+                end_s = stop_s
             power_w, busy_cores, memory_w, rise = self._pulse
             domain.pulse(n_cores, busy_cores, power_w, begin_s, end_s)
             self._memory.pulse(memory_w, begin_s, end_s)
@@ -144,11 +183,13 @@ class Board:
             self.time_s = end_s
             if domain.doze_due_s < self._doze_due_s:
                 self._doze_due_s = domain.doze_due_s
-                self._next_s = min(next_s, domain.doze_due_s)
+                self.next_s = min(next_s, domain.doze_due_s)
             if is_done:
-                return
+                return 0.0, None
             left = max(left - (end_s - begin_s) / seconds, 0.0)
-            self._happen()
+            if next_s > until_s:
+                return left, None
+            self.happen()
 
     def _expect(self, cluster: int, n_cores: int, cell: tuple[float, float, float]) -> None:
         """What an inference would draw: it is remembered until anything else changes."""
@@ -158,32 +199,53 @@ class Board:
         rise = self._heat.rise(cluster, power_w - domain.power_w, len(self.domains), memory_w - memory.power_w)
         self._pulse_of, self._pulse = cell, (power_w, busy_cores, memory_w, rise)
 
-    def _run_with_governor(self, work: Work, left: float, cluster: int, n_cores: int, *, is_waking: bool) -> None:
-        """Run what is left of an inference where a governor, or the kernel that moves it, must see that it runs."""
-        where, domain = (-1, None) if is_waking else (cluster, self.domains[cluster])
-        cell: tuple[float, float, float] | None = None
-        while True:
+    def _run_shared(self, work: Work, left: float, cluster: int, n_cores: int, *, pause_s: float | None) -> None:
+        """Run what is left of an inference where others of ours, a governor, or the kernel must see that it runs."""
+        self.check_on()
+        running = self.start(work, left, cluster, n_cores, pause_s=pause_s)
+        while running.ended_s is None:
+            self.crew.ended += [one for one in self.crew.advance(NEVER) if one is not running]
             self.check_on()
-            place, cores = self._place(cluster, n_cores)
-            is_new = place != where
-            if domain is not None and is_new:
-                self._leave(where, domain)
-            where, domain = place, self.domains[place]
-            before, cell = cell, work.at(self, where, cores, domain.clock_hz)
-            seconds, fill, bytes_per_s = cell
-            if is_new:
-                left += domain.exit_s(self.time_s) / seconds
-            domain.occupy(cores, fill, self.time_s)
-            if domain.is_stale or cell is not before:
-                self._draw(where, domain, bytes_per_s)
-            end_s = self.time_s + left * seconds
-            if end_s <= self._next_s:
-                self.time_s = end_s
-                break
-            left = max(left - (self._next_s - self.time_s) / seconds, 0.0)
-            self.time_s = self._next_s
-            self._happen()
-        self._leave(where, domain)
+
+    def start(
+        self,
+        work: Work,
+        left: float,
+        cluster: int,
+        n_cores: int,
+        *,
+        pause_s: float | None = 0.0,
+        owner: Hashable = None,
+    ) -> Running:
+        """Begin an inference, beside those that run.
+
+        Args:
+            work: What it takes.
+            left: How many times that.
+            cluster: Where it is put; if that is taken away meanwhile, the kernel moves it.
+            n_cores: On how many cores.
+            pause_s: What it waits for before it begins, besides waking; None if it has begun.
+            owner: Whose it is.
+        """
+        name = self.domains[cluster].name
+        running = Running(work, name, n_cores, self.time_s, owner, None, cluster, left, pause_s)
+        self.crew.start(running)
+        return running
+
+    def occupy(self, n_cores: Sequence[int], fills: Sequence[float], bytes_per_s: float) -> None:
+        """Our inferences take so many cores of each cluster from now on, fill it so far, and move so much."""
+        now_s, self._pulse_of = self.time_s, None
+        for rail, domain in enumerate(self.domains):
+            domain.occupy(n_cores[rail], fills[rail] if n_cores[rail] else 1.0, now_s)
+            if domain.is_stale and not self.is_off:
+                power_w = domain.draw(self._temperatures_c[domain.node], now_s)
+                self._heat.draw_one(rail, power_w, now_s)
+        if not self.is_off and bytes_per_s != self._memory.own_bytes_per_s:
+            self._heat.draw_one(len(self.domains), self._memory.draw(bytes_per_s, now_s), now_s)
+        for domain in self.domains:
+            self._change_due_s = min(self._change_due_s, domain.clock_due_s, domain.governor_due_s)
+            self._doze_due_s = min(self._doze_due_s, domain.doze_due_s)
+        self.next_s = min(self.next_s, self._change_due_s, self._doze_due_s)
 
     def drive(self, cluster: int, frequency_hz: int | None) -> None:
         """Ask for a clock, or give it back to the governor."""
@@ -230,6 +292,12 @@ class Board:
             )
 
     @property
+    def is_throttled(self) -> bool:
+        """Whether heat holds down a clock that would be higher; a governor does not ask for more than it may."""
+        limits_hz = ((domain, self._limits.frequency_hz(domain.name, domain.top_hz)) for domain in self.domains)
+        return any(limit_hz < domain.top_hz and domain.wanted_hz >= limit_hz for domain, limit_hz in limits_hz)
+
+    @property
     def memory_clock_share(self) -> float:
         """What the memory's clock leaves of its bandwidth."""
         return self._memory.clock_share
@@ -240,10 +308,22 @@ class Board:
         return self._memory.others_bytes_per_s / 1e9
 
     @property
+    def polled_c(self) -> tuple[float, ...]:
+        """The temperature of each node at the last poll, by which leakage goes."""
+        return self._temperatures_c
+
+    @property
     def powers_w(self) -> tuple[float, ...]:
         """What each rail draws: the clusters', the memory's, and that of the rest of the board."""
         base_w = 0.0 if self.is_off else self._base_w
-        return (*(domain.power_w for domain in self.domains), self._memory.power_w, base_w)
+        powers_w = [*(domain.power_w for domain in self.domains), self._memory.power_w, base_w]
+        alone = self.crew.in_pulses
+        if alone is not None and not self.is_off:
+            domain = self.domains[alone.index]
+            _, fill, bytes_per_s = alone.work.at(self, alone.index, alone.n_cores, domain.clock_hz)
+            powers_w[alone.index] = domain.expect(alone.n_cores, fill)[0]
+            powers_w[-2] = self._memory.power_for(bytes_per_s)
+        return tuple(powers_w)
 
     def energies_j(self) -> tuple[float, ...]:
         """What each rail has drawn so far."""
@@ -271,9 +351,16 @@ class Board:
         """Processor time of our inferences."""
         return sum(domain.own_core_s(self.time_s) for domain in self.domains if domain.is_cpu)
 
+    def place(self, cluster: int, n_cores: int) -> tuple[int, int]:
+        """Where work really runs: threads whose cluster is gone go to the most capable that is left."""
+        if not self.domains[cluster].is_taken:
+            return cluster, n_cores
+        left = [index for index, domain in enumerate(self.domains) if domain.is_cpu and not domain.is_taken]
+        return left[-1], min(n_cores, self.domains[left[-1]].n_cores)
+
     # Events.
 
-    def _happen(self) -> None:
+    def happen(self) -> None:
         """Everything that is due now, always in the same order."""
         now_s = self.time_s
         if self._change_due_s <= now_s:
@@ -289,7 +376,7 @@ class Board:
                     sensor.tick(energies_j)
                 due_s = min(due_s, sensor.due_s)
             self._look_due_s = due_s
-        self._next_s = min(self._change_due_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
+        self.next_s = min(self._change_due_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
 
     def _change(self, now_s: float) -> None:
         """Clocks, the world and governors."""
@@ -376,21 +463,9 @@ class Board:
             next_s = min(next_s, domain.clock_due_s, domain.governor_due_s)
         self._change_due_s = next_s
         self._doze_due_s = min([domain.doze_due_s for _, domain in self._sleepers], default=NEVER)
-        self._next_s = min(next_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
+        self.next_s = min(next_s, self._doze_due_s, self._poll_due_s, self._look_due_s)
         if is_stale and not self.is_off:
             self._redraw()
-
-    def _draw(self, rail: int, domain: Domain, own_bytes_per_s: float) -> None:
-        """A cluster and, with it, what ours move to and from memory."""
-        now_s = self.time_s
-        self._pulse_of = None
-        if not self.is_off:
-            power_w = domain.draw(self._temperatures_c[domain.node], now_s)
-            memory_w = self._memory.draw(own_bytes_per_s, now_s)
-            self._heat.draw(rail, power_w, len(self.domains), memory_w, now_s)
-        self._change_due_s = min(self._change_due_s, domain.clock_due_s, domain.governor_due_s)
-        self._doze_due_s = min(self._doze_due_s, domain.doze_due_s)
-        self._next_s = min(self._next_s, self._change_due_s, self._doze_due_s)
 
     def _redraw(self) -> None:
         """Every cluster that changed, or whose temperature did, and the memory with it."""
@@ -401,18 +476,6 @@ class Board:
                 self._pulse_of = None
                 power_w = domain.draw(temperature_c, now_s)
                 self._heat.draw(rail, power_w, len(self.domains), self._memory.power_w, now_s)
-
-    def _leave(self, where: int, domain: Domain) -> None:
-        """Our inference is done here."""
-        domain.occupy(0, 1.0, self.time_s)
-        self._draw(where, domain, 0.0)
-
-    def _place(self, cluster: int, n_cores: int) -> tuple[int, int]:
-        """Where work really runs: threads whose cluster is gone go to the most capable that is left."""
-        if not self.domains[cluster].is_taken:
-            return cluster, n_cores
-        left = [index for index, domain in enumerate(self.domains) if domain.is_cpu and not domain.is_taken]
-        return left[-1], min(n_cores, self.domains[left[-1]].n_cores)
 
     def _idle_for_long(self) -> Heat:
         """Where temperatures, leakage and fans arrive while nothing is asked of the board."""

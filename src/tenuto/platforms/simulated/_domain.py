@@ -33,7 +33,8 @@ class Domain:
         self.n_cores, self.is_cpu = spec.n_cores, bool(spec.cpus)
         self.ladder_hz = spec.frequencies_hz
         self.top_hz = self.ladder_hz[-1]
-        self._power_w = PowerModel.of(spec).power_w
+        self.power_model = PowerModel.of(spec)
+        self._power_w = self.power_model.power_w
         sleep = Sleep.of(spec.idle_states)
         self._dozes, self._exit_s = sleep.dozes, sleep.exit_s
         latency_us = spec.transition_latency_us
@@ -77,7 +78,54 @@ class Domain:
     @property
     def others_cores(self) -> float:
         """Cores that others keep busy at the clock in force."""
-        return 0.0 if self.is_taken else self.background.busy_at(self.top_hz / self.clock_hz)
+        return self.others_cores_at(self.clock_hz)
+
+    def others_cores_at(self, frequency_hz: int) -> float:
+        """Cores that others would keep busy at a clock."""
+        return 0.0 if self.is_taken else self.background.busy_at(self.top_hz / frequency_hz)
+
+    @property
+    def dozes(self) -> tuple[tuple[float, float], ...]:
+        """After how many seconds of idleness which share of the power of waiting cores is left."""
+        return tuple(self._dozes)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """All that its next inference's clock depends on, until `Board.version` changes: compared, not read."""
+        return (self.clock_hz, self._coming_hz, self.cap_hz, self.driven_hz, self.governor.frequency_hz, self._limits)
+
+    def steps(self, now_s: float) -> tuple[int, int, int, int, float, float]:
+        """Where it is on its ladder.
+
+        Returns:
+            The steps of the clock in force, of the one that was asked for, of the cap, and of the one that the governor
+            would ask for now; the seconds until what was asked for is in force, and until anything else would be.
+        """
+        step_of = self.ladder_hz.index
+        cap = step_of(governors.at_or_below(self.ladder_hz, self.cap_hz))
+        due_s = max(self.clock_due_s - now_s, 0.0)
+        return step_of(self.clock_hz), step_of(self._coming_hz), cap, step_of(self.governed_hz), due_s, self._delay_s
+
+    def held_rail_hz(self, wanted_hz: int) -> int | None:
+        """The clock whose voltage the rail does not go below while a clock is asked for; None if heat holds none."""
+        return self._limits.voltage_hz(self.name, wanted_hz) if self.name in self._limits.rail_hz else None
+
+    @property
+    def governed_hz(self) -> int:
+        """What its governor would ask for at once, if it is given the clock now."""
+        if self.driven_hz is None:
+            return self.governor.frequency_hz
+        begun = governors.begin(self.spec.governor, self.clock_hz, self.ladder_hz, cap_hz=self.cap_hz)
+        return begun.frequency_hz
+
+    @property
+    def left_alone_w(self) -> float:
+        """What it would draw in the end if its governor had it and nobody used it; with others there, what it draws."""
+        if self.busy_cores or self.driven_hz is None:
+            return self.power_w
+        resting_hz = self.cap_hz if self.spec.governor == "performance" else self.ladder_hz[0]
+        waiting = self._dozes[-1][1] if self._dozes else 1.0
+        return self._power_w(resting_hz, 0.0, temperature_c=self.drawn_c, waiting=waiting)
 
     def energy_j(self, now_s: float) -> float:
         """What it has drawn so far."""

@@ -8,63 +8,12 @@ from numpy.typing import NDArray
 
 from tenuto.errors import UnknownNameError, UsageError
 from tenuto.graphs import LayerCost
-from tenuto.platforms.simulated import contention
-from tenuto.platforms.simulated._board import Board
 from tenuto.platforms.simulated._platform import SimulatedPlatform
-from tenuto.platforms.simulated._spec import BoardSpec
-from tenuto.platforms.simulated.latency import LatencyModel
+from tenuto.platforms.simulated._work import NetworkWork
 from tenuto.points import SubNetwork
 
 FLOAT32: Final = np.dtype(np.float32)
 """Compared at once, which the class is not."""
-
-
-class NetworkWork:
-    """What one sub-network is on one board; what does not change from inference to inference is remembered.
-
-    Args:
-        costs: Of its layers.
-        board: The board.
-    """
-
-    def __init__(self, costs: Sequence[LayerCost], board: BoardSpec) -> None:
-        self._models = [LatencyModel.of(costs, cluster, board.memory) for cluster in board.clusters]
-        self._known: dict[tuple[int, int, int], tuple[float, float, float]] = {}
-        self._version = -1
-
-    def at(self, board: Board, cluster: int, n_cores: int, frequency_hz: int) -> tuple[float, float, float]:
-        """Its expected time in seconds, how far it fills the cluster, and the bytes it moves a second."""
-        if board.version != self._version:
-            self._known.clear()
-            self._version = board.version
-        key = (cluster, n_cores, frequency_hz)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._under(board, *key)
-        return found
-
-    def _under(self, board: Board, cluster: int, n_cores: int, frequency_hz: int) -> tuple[float, float, float]:
-        model, domain, memory = self._models[cluster], board.domains[cluster], board.spec.memory
-        traffic = domain.spec.contention
-        left = contention.memory_share(
-            board.others_gb_s,
-            memory.bandwidth_gb_s.value,
-            board.memory_clock_share,
-            traffic.memory_sensitivity.value,
-        )
-        alone_ms = model.latency_ms(n_cores, frequency_hz, memory_share=left)
-        if domain.is_cpu:
-            slowdown = contention.core_slowdown(n_cores, domain.others_cores, domain.n_cores)
-        else:
-            best_ms = model.latency_ms(n_cores, domain.top_hz, memory_share=left)
-            slowdown = contention.queue_slowdown(
-                traffic.queue_share.value if traffic.queue_share else 0.0,
-                0.0 if domain.is_taken else domain.background.busy_cores,
-                domain.top_hz / frequency_hz,
-                alone_ms / best_ms,
-            )
-        seconds = alone_ms * slowdown / 1000
-        return seconds, model.fill, model.n_bytes / seconds
 
 
 class SimulatedEngine:
@@ -82,7 +31,8 @@ class SimulatedEngine:
     Model:
         An inference takes what the latency model says of its layers at the clock in force, slowed by others, times the
         noise; where the clock changes meanwhile, each part has its own pace. Switching sub-networks and clusters costs
-        nothing but the clock's delay. The processor's own work for an inference on an accelerator is left out.
+        nothing here but the clock's delay (`SimulatedPlatform.start` counts what the board file says of it). The
+        processor's own work for an inference on an accelerator is left out.
     """
 
     def __init__(

@@ -155,8 +155,20 @@ def _check(cluster: ClusterSpec, configuration: Configuration) -> None:
     name, n_cores = cluster.name, configuration.n_cores
     if not 1 <= n_cores <= cluster.n_cores:
         raise UsageError(f"{name}.cores: asked {n_cores}, the cluster has {cluster.n_cores}; ask for 1 to that many")
-    asked_hz, ladder_hz = configuration.frequency_hz, cluster.frequencies_hz
-    if asked_hz is not None and asked_hz not in ladder_hz:
+    if configuration.frequency_hz is not None:
+        check_clock(cluster, configuration.frequency_hz)
+
+
+def check_clock(cluster: ClusterSpec, asked_hz: int) -> None:
+    """Refuse a clock that is not on the ladder.
+
+    Raises:
+        UsageError: It is not.
+    """
+    ladder_hz = cluster.frequencies_hz
+    if asked_hz not in ladder_hz:
         near = sorted(ladder_hz, key=lambda step_hz: abs(step_hz - asked_hz))[:2]
         steps = " or ".join(f"{step_hz} ({show_frequency(step_hz)})" for step_hz in near)
-        raise UsageError(f"{name}.frequency_hz: asked {asked_hz}, which is not a step of its ladder; ask for {steps}")
+        raise UsageError(
+            f"{cluster.name}.frequency_hz: asked {asked_hz}, which is not a step of its ladder; ask for {steps}"
+        )

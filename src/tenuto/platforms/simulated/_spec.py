@@ -186,6 +186,10 @@ class ClusterSpec(Table, frozen=True, kw_only=True):
         clock_delay_ms: From a request until the new clock is in force.
         transition_latency_us: What the kernel believes of that, from which governors take their period.
         idle_states: Lightest first.
+        migration_us: What the first inference takes longer that an application runs here after another cluster: its
+            threads move, and caches are cold.
+        first_run_us: What the first inference of a sub-network takes longer after another sub-network's of the same
+            application: its weights and its memory are cold.
         measured_as: Where public latencies of it are to be found.
     """
 
@@ -203,6 +207,8 @@ class ClusterSpec(Table, frozen=True, kw_only=True):
     power: PowerParameters
     contention: ContentionParameters
     idle_states: tuple[IdleState, ...] = ()
+    migration_us: Parameter | None = None
+    first_run_us: Parameter | None = None
     measured_as: tuple[MeasuredAs, ...] = ()
 
     @property

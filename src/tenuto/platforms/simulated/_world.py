@@ -51,6 +51,8 @@ class Conditions:
         taken: Clusters whose cores are switched off or handed to others altogether.
         caps_hz: The highest clock that others leave, by cluster.
         battery_charge: Charges the battery to this share of its capacity, or empties it; None leaves it as it is.
+        slowdown: How many times longer every inference takes on a cluster, at least 1, for a cause that is not
+            modelled: multipliers that were published of contention. It draws as long.
 
     Raises:
         UsageError: A figure makes no sense by itself; `check` says what makes none for a board.
@@ -62,10 +64,12 @@ class Conditions:
     taken: frozenset[str] = frozenset()
     caps_hz: Mapping[str, int] = field(default_factory=dict)
     battery_charge: float | None = None
+    slowdown: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "background", MappingProxyType(dict(self.background)))
         object.__setattr__(self, "caps_hz", MappingProxyType(dict(self.caps_hz)))
+        object.__setattr__(self, "slowdown", MappingProxyType(dict(self.slowdown)))
         object.__setattr__(self, "taken", frozenset(self.taken))
         if self.ambient_c is not None and not -100 < self.ambient_c < 200:
             raise UsageError(f"ambient_c: asked {self.ambient_c!r}, expected degrees Celsius of air")
@@ -74,6 +78,9 @@ class Conditions:
         for cluster, cap_hz in self.caps_hz.items():
             if not cap_hz > 0:
                 raise UsageError(f"caps_hz: asked {cap_hz!r} for {cluster}, expected a clock in Hz")
+        for cluster, factor in self.slowdown.items():
+            if not 1 <= factor < math.inf:
+                raise UsageError(f"slowdown: asked {factor!r} for {cluster}, expected a factor of 1 or more")
 
     def check(self, board: BoardSpec) -> None:
         """Refuse what a board cannot meet.
@@ -83,7 +90,7 @@ class Conditions:
             UsageError: Not so many cores, no such memory clock, no battery, or no CPU would be left.
         """
         names = [cluster.name for cluster in board.clusters]
-        for name in (*self.background, *self.taken, *self.caps_hz):
+        for name in (*self.background, *self.taken, *self.caps_hz, *self.slowdown):
             if name not in names:
                 raise UnknownNameError("cluster", name, names)
         for name, load in self.background.items():

@@ -130,7 +130,7 @@ class LatencyModel:
         return 1e3 * (float(np.sqrt(work * work + transfer * transfer).sum()) + self._starting_s(n_cores, ghz))
 
     def latencies_ms(
-        self, n_cores: NDArray[np.int64], frequency_hz: NDArray[np.int64], *, memory_share: float = 1.0
+        self, n_cores: NDArray[np.int64] | int, frequency_hz: NDArray[np.int64], *, memory_share: float = 1.0
     ) -> Floats:
         """The times at many configurations at once; the two arrays are broadcast against each other."""
         cores, ghz = np.broadcast_arrays(np.asarray(n_cores, np.float64), np.asarray(frequency_hz, np.float64) / 1e9)

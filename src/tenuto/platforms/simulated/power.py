@@ -20,8 +20,8 @@ from typing import Self
 
 from tenuto.platforms.simulated._spec import ClusterSpec, MemorySpec
 
-_REFERENCE_C = 25.0
-_W_PER_PJ_S = 1e-12
+REFERENCE_C = 25.0
+W_PER_PJ_S = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,19 @@ class PowerModel:
             activity = self.activity
         empty = self.empty_activity
         busy = n_busy * activity * (empty + (1.0 - empty) * fill) + (self.n_cores - n_busy) * self.idle_share * waiting
-        static_w = leakage_w * exp(self.static_per_k * (temperature_c - _REFERENCE_C))
+        static_w = leakage_w * exp(self.static_per_k * (temperature_c - REFERENCE_C))
         return squared * (uncore + core * busy) + static_w
+
+    def coefficients(self, frequency_hz: int) -> tuple[float, float, float, float]:
+        """Of a clock of the ladder: the square of its volts, W/V² of what cores share, W/V² of a core, and leakage.
+
+        Leakage is that at 25 °C, in watts.
+
+        Raises:
+            KeyError: No such clock.
+        """
+        squared, leakage_w = self._rail[frequency_hz]
+        return (squared, *self._dynamic[frequency_hz], leakage_w)
 
     def idle_power_w(self, frequency_hz: int, *, temperature_c: float, rail_hz: int | None = None) -> float:
         """What the cluster draws while all its cores wait for work.
@@ -116,4 +127,4 @@ class PowerModel:
 
 def memory_power_w(memory: MemorySpec, bytes_per_s: float) -> float:
     """What the memory draws while so many bytes a second move."""
-    return memory.idle_w.value + memory.pj_per_byte.value * _W_PER_PJ_S * bytes_per_s
+    return memory.idle_w.value + memory.pj_per_byte.value * W_PER_PJ_S * bytes_per_s
