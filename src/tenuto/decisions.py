@@ -9,6 +9,20 @@ import msgspec
 NO_READINGS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
+class Allotment(msgspec.Struct, frozen=True, gc=False):
+    """Where an application may run, where a manager of several applications says so.
+
+    Attributes:
+        cluster: On this cluster only.
+        n_cores: On so many of its cores.
+        frequency_hz: At this clock, which others of the cluster share; None where it is not ours to set.
+    """
+
+    cluster: str
+    n_cores: int
+    frequency_hz: int | None = None
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """What is known when the next inference is about to start.
 
@@ -20,6 +34,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
         last_waited_ms: How long the last input had waited before its inference started.
         waited_ms: How long the coming input has already waited: so much less is left of its deadline.
         readings: The platform's monitors by quantity (`temperature_c`); what cannot be read is not in it.
+        n_queued: Inputs that have arrived and wait behind the coming one.
+        allotment: Where it may run; None where it may run anywhere.
     """
 
     time_s: float
@@ -28,6 +44,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     last_waited_ms: float = 0.0
     waited_ms: float = 0.0
     readings: Mapping[str, float] = NO_READINGS
+    n_queued: int = 0
+    allotment: Allotment | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):

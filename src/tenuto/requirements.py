@@ -92,12 +92,37 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
+class Mission:
+    """An energy contract: what there is must last to the end.
+
+    Attributes:
+        duration_s: How long, from the start of the stream.
+        energy_mj: What may be drawn until then, by the whole board; None for what the battery holds, as its monitor
+            `battery.energy_mj` says.
+
+    Raises:
+        UsageError: A figure is not a finite number above 0.
+    """
+
+    duration_s: float
+    energy_mj: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("duration_s", self.duration_s), ("energy_mj", self.energy_mj)):
+            if value is not None:
+                object.__setattr__(self, name, _positive(f"mission.{name}", value))
+
+
+@dataclass(frozen=True, slots=True)
 class Requirements:
     """Constraints, most important first, and one objective.
 
     Attributes:
         constraints: At most one per metric, by falling priority.
         objective: What to push.
+        period_ms: From one input to the next, where inputs come so regularly that the time between them counts: energy
+            is then that of a period, idle time included. None where nobody knows.
+        mission: What the battery must last for, or None.
 
     Raises:
         UsageError: Two constraints are on the same metric, or the period is not a finite number above 0.
@@ -105,8 +130,12 @@ class Requirements:
 
     constraints: tuple[Constraint, ...]
     objective: Objective
+    period_ms: float | None = None
+    mission: Mission | None = None
 
     def __post_init__(self) -> None:
+        if self.period_ms is not None:
+            object.__setattr__(self, "period_ms", _positive("period_ms", self.period_ms))
         metrics = [constraint.metric for constraint in self.constraints]
         twice = sorted({metric for metric in metrics if metrics.count(metric) > 1})
         if twice:
@@ -131,6 +160,8 @@ class Requirements:
         maximise: str | None = None,
         minimise: str | None = None,
         priorities: Mapping[str, int] | None = None,
+        period_ms: float | None = None,
+        mission: Mission | None = None,
     ) -> "Requirements":
         """Requirements in one call.
 
@@ -145,6 +176,8 @@ class Requirements:
             maximise: `accuracy_pct`; the default when nothing else is asked.
             minimise: `energy_mj`, `latency_ms`, `power_w` or `memory_mb`, instead.
             priorities: Priority of a metric's constraint where `DEFAULT_PRIORITY` does not suit.
+            period_ms: From one input to the next.
+            mission: What the battery must last for.
 
         Raises:
             UsageError: A bound is NaN, negative or absurd, or two objectives are given.
@@ -183,6 +216,8 @@ class Requirements:
                 if bound is not None
             ),
             objective,
+            period_ms,
+            mission,
         )
 
 
@@ -200,6 +235,13 @@ def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise UsageError(f"{name}: asked {value!r}, expected a finite number")
     return float(value)
+
+
+def _positive(name: str, value: object) -> float:
+    number = _number(name, value)
+    if number <= 0:
+        raise UsageError(f"{name}: asked {value!r}, expected a number above 0")
+    return number
 
 
 def _miss_pct(value: object) -> float:

@@ -35,6 +35,7 @@ QUANTITIES: Final = {
         Quantity("accuracy_pct", "%", "accuracy", higher_is_better=True, digits=2),
         Quantity("energy_mj", "mJ", "energy of one inference"),
         Quantity("power_w", "W", "power while running", digits=2),
+        Quantity("idle_power_w", "W", "power between inferences", digits=2),
         Quantity("temperature_c", "°C", "temperature"),
         Quantity("memory_mb", "MB", "memory"),
         Quantity("load_pct", "%", "load"),

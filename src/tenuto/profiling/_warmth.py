@@ -61,12 +61,12 @@ class Warmth:
         thermal = board.thermal
         shares = [node.heat_share.get(cluster.name, 0.0) for node in thermal.nodes]
         fans = [trip for trip in thermal.trips if trip.kind == "fan" and trip.conductance is not None]
-        resting_w = _resting_w(board, cluster)
+        at_rest_w = resting_w(board, cluster)
         model = ThermalModel.of(thermal)
         conductances = [1.0, *(fan.conductance.value for fan in fans if fan.conductance is not None)]
         ambient_c = thermal.ambient_c.value
         try:
-            speeds = tuple(_at_speed(model, ambient_c, cluster.name, resting_w, factor) for factor in conductances)
+            speeds = tuple(_at_speed(model, ambient_c, cluster.name, at_rest_w, factor) for factor in conductances)
             # Rounding may give a board without a way to the air an absurd temperature instead of none.
             is_settled = all(np.all(np.abs(speed.resting_c) <= HIGHEST_C) for speed in speeds)
         except ValueError:
@@ -112,11 +112,30 @@ class Warmth:
         return hottest
 
 
-def _resting_w(board: BoardSpec, working: ClusterSpec) -> dict[str, float]:
+def warming(board: BoardSpec, cluster: ClusterSpec) -> list[list[float]]:
+    """How the node that a cluster heats most answers to one watt more of it: gain in K/W and time constant in s.
+
+    One pair for each mode of the board's heat, with its fans at their highest speed, which is where a bound on
+    temperature matters.
+    """
+    thermal = board.thermal
+    shares = [node.heat_share.get(cluster.name, 0.0) for node in thermal.nodes]
+    silicon = int(np.argmax(shares))
+    fans = [trip.conductance.value for trip in thermal.trips if trip.kind == "fan" and trip.conductance is not None]
+    modes = ThermalModel.of(thermal).modes(max(fans, default=1.0))
+    found = []
+    for index, decay_per_s in enumerate(modes.decay_per_s):
+        driven = sum(share * into for share, into in zip(shares, modes.heat_into[index], strict=True))
+        gain = modes.out[silicon][index] * driven / decay_per_s
+        found.append([gain, 1 / decay_per_s])
+    return found
+
+
+def resting_w(board: BoardSpec, working: ClusterSpec | None = None) -> dict[str, float]:
     """What everything draws that does not work."""
     resting = {"board": board.base_w.value, "memory": memory_power_w(board.memory, 0.0)}
     for cluster in board.clusters:
-        if cluster.name != working.name:
+        if working is None or cluster.name != working.name:
             lowest_hz = cluster.frequencies_hz[0]
             resting[cluster.name] = PowerModel.of(cluster).idle_power_w(
                 lowest_hz, temperature_c=board.thermal.ambient_c.value

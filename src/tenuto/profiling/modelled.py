@@ -15,7 +15,7 @@ from tenuto.platforms.simulated import BoardSpec, ClusterSpec, parameters
 from tenuto.platforms.simulated.latency import LatencyModel
 from tenuto.platforms.simulated.power import PowerModel, memory_power_w
 from tenuto.points import SOURCES, Column, OperatingTable, Source, SubNetwork
-from tenuto.profiling._warmth import Warmth, Watts
+from tenuto.profiling._warmth import Warmth, Watts, resting_w, warming
 
 DEFAULT_TEMPERATURE_C: Final = 50.0
 """Of the silicon, for its leakage: warm, as after some seconds of light work."""
@@ -85,8 +85,10 @@ def model_table(
         temperature_c: Of the silicon, on which its leakage depends.
 
     Returns:
-        `latency_ms`, `power_w`, `energy_mj` (power x latency, of one inference), `temperature_c`, `memory_mb`,
-        `macs_m`, and `accuracy_pct` where it is known. A figure that rests on anything assumed is tagged `assumed`.
+        `latency_ms`, `power_w`, `energy_mj` (power x latency, of one inference), `idle_power_w` (of the same cluster
+        between inferences, its clock kept), `temperature_c`, `memory_mb`, `macs_m`, and `accuracy_pct` where it is
+        known. A figure that rests on anything assumed is tagged `assumed`. `about` has `settling_ms` and `thermal` by
+        cluster (gain in K/W and time constant in s of each mode), and `rest_power_w` of the board.
 
     Raises:
         UnknownNameError: The board has no such cluster.
@@ -167,6 +169,7 @@ def _parts(
     warmth = Warmth.of(board, cluster)
     power_source = _power_source(cluster)
     watts_by_fill: dict[float, Watts] = {}  # a CPU is always full: one for all sub-networks
+    idle_power_w = _idle_power_w(cluster, hz_each, temperature_c)
     found = []
     for network in networks:
         latency = LatencyModel.of(network.costs, cluster, board.memory)
@@ -182,6 +185,7 @@ def _parts(
             "latency_ms": latency_ms,
             "power_w": power_w,
             "energy_mj": power_w * latency_ms,
+            "idle_power_w": idle_power_w,
             "temperature_c": warmth.hottest_c(cluster_w, moving_w),
         }
         found.append(_Part(n_each, hz_each, figures, latency.source, power_source))
@@ -209,15 +213,25 @@ def _watts(model: PowerModel, n_cores: NDArray[np.int32], frequency_hz: NDArray[
     return watts
 
 
+def _idle_power_w(cluster: ClusterSpec, frequency_hz: NDArray[np.int64], temperature_c: float) -> NDArray[np.float64]:
+    """What a cluster draws between inferences, in the deepest of its sleep states."""
+    model = PowerModel.of(cluster)
+    waiting = cluster.idle_states[-1].power_share.value if cluster.idle_states else 1.0
+    by_clock = {
+        hz: model.power_w(hz, 0.0, temperature_c=temperature_c, waiting=waiting) for hz in set(frequency_hz.tolist())
+    }
+    return np.array([by_clock[hz] for hz in frequency_hz.tolist()])
+
+
 def _columns(networks: Sequence[_Network], parts: Mapping[tuple[int, int], _Part]) -> dict[str, Column]:
     latency_source = _repeated([SOURCES.index(part.latency_source) for part in parts.values()], parts)
     power_source = _repeated([SOURCES.index(part.power_source) for part in parts.values()], parts)
     # "assumed" has the highest code, and what rests on it is assumed.
-    sources = {"latency_ms": latency_source, "power_w": power_source}
+    sources = {"latency_ms": latency_source, "power_w": power_source, "idle_power_w": power_source}
     either = np.maximum(latency_source, power_source)
     columns = {
         name: _column(np.concatenate([part.figures[name] for part in parts.values()]), sources.get(name, either))
-        for name in ("latency_ms", "power_w", "energy_mj", "temperature_c")
+        for name in ("latency_ms", "power_w", "energy_mj", "idle_power_w", "temperature_c")
     }
     counted = np.full(len(either), SOURCES.index("modelled"))
     for name in ("memory_mb", "macs_m"):
@@ -255,6 +269,9 @@ def _about(board: BoardSpec, network: CataloguedNetwork, batch: int, temperature
         "modelled_by": f"tenuto {__version__}",
         "accuracy_from": network.accuracy_from,
         "titles": {member.sub_network.name: member.title for member in network.members},
+        "settling_ms": {cluster.name: cluster.clock_delay_ms.value for cluster in board.clusters},
+        "thermal": {cluster.name: warming(board, cluster) for cluster in board.clusters},
+        "rest_power_w": sum(resting_w(board).values()),
     }
     trips = [trip.temperature_c.value for trip in board.thermal.trips if trip.kind != "fan"]
     return {**about, "throttles_above_c": min(trips)} if trips else about
