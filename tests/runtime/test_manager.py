@@ -19,10 +19,11 @@ from tenuto.errors import (
     UnknownNameError,
     UsageError,
 )
-from tenuto.platforms import HeldBoard
+from tenuto.platforms import HeldBoard, Monitor, Snapshot
 from tenuto.points import Estimate, OperatingPoint, OperatingTable
 from tenuto.requirements import Requirements
-from tenuto.runtime import QUARANTINE_S, REFUSED_S
+from tenuto.runtime import QUARANTINE_S, REFUSED_S, Manager, Watch
+from tenuto.testing import ManualClock
 from tenuto.traces import Event, Trace, TraceHeader, replay
 
 
@@ -350,3 +351,125 @@ def test_a_sub_network_that_the_engine_does_not_know_is_named(board: HeldBoard) 
 
 def test_the_engine_of_these_tests_is_one(board: HeldBoard) -> None:
     assert isinstance(Stream(board).engine, Engine)
+
+
+class Jumping:
+    """A clock that goes by another's and is now and then set elsewhere."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock, self.ahead_s = clock, 0.0
+
+    def now_s(self) -> float:
+        """The other's, and what it was set ahead."""
+        return self._clock.now_s() + self.ahead_s
+
+    def sleep_until(self, time_s: float) -> None:
+        """As the other does."""
+        self._clock.sleep_until(time_s - self.ahead_s)
+
+
+def jumping(board: HeldBoard) -> tuple[Stream, Jumping]:
+    """A stream whose manager goes by such a clock."""
+    stream = Stream(board)
+    clock = Jumping(stream.clock)
+    stream.manager = Manager(
+        engine=stream.engine,
+        board=board,
+        policy=stream.policy,
+        table=stream.table,
+        requirements=stream.requirements,
+        clock=clock,
+        record=stream.records.append,
+    )
+    return stream, clock
+
+
+def test_a_clock_that_goes_back_between_inputs_leaves_the_streams_time_going_on(board: HeldBoard) -> None:
+    stream, clock = jumping(board)
+    for index in range(30):
+        if index % 10 == 9:
+            clock.ahead_s -= 1000.0
+        stream.manager(FRAME)
+        stream.clock.advance(0.02)
+    times_s = [step.time_s for step in stream.steps]
+    assert times_s == sorted(times_s)
+    assert all(step.latency_ms == pytest.approx(12.0) for step in stream.steps)
+    assert stream.steps[-1].time_s == pytest.approx(29 * 0.032, abs=3 * 0.032)
+    assert stream.manager(FRAME).decision.slowdown == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("jumped_s", [-1000.0, -0.02, 3600.0])
+def test_an_inference_in_which_the_clock_jumped_teaches_nothing(board: HeldBoard, jumped_s: float) -> None:
+    stream, clock = jumping(board)
+
+    def broken_infer(frame: Any) -> Any:
+        clock.ahead_s += jumped_s
+        return infer(frame)
+
+    for _ in range(5):
+        stream.manager(FRAME)
+    infer = stream.engine.infer
+    stream.engine.infer = broken_infer  # type: ignore[method-assign]
+    result = stream.manager(FRAME)
+    stream.engine.infer = infer  # type: ignore[method-assign]
+    after = stream.manager(FRAME)
+    assert result.output.shape == (4, 10)
+    assert (after.step.observation.in_force, after.step.observation.latency_ms) == (None, None)
+    assert after.decision == result.decision
+    assert (result.error is None) == (jumped_s > 0), "where it went back, it is seen and told"
+
+
+def test_a_quarantine_ends_even_if_the_clock_goes_back(board: HeldBoard) -> None:
+    stream, clock = jumping(board)
+    stream.engine.failing = {LARGEST}
+    stream.manager(FRAME)
+    stream.engine.failing = set()
+    clock.ahead_s -= 1e6
+    for _ in range(200):
+        result = stream.manager(FRAME)
+        stream.clock.advance(0.05)
+    assert result.sub_network == LARGEST
+
+
+def test_an_inference_that_took_no_time_at_all_teaches_nothing(board: HeldBoard) -> None:
+    stream = Stream(board)
+    stream.slowed.slowdown = 0.0
+    first, second = stream.manager(FRAME), stream.manager(FRAME)
+    assert first.step.latency_ms == 0
+    assert (second.step.observation.in_force, second.step.observation.latency_ms) == (None, None)
+
+
+class Sensors:
+    """A held board whose monitors say what they are told to."""
+
+    own_s = staticmethod(lambda: 0.0)
+    n_processors = 2
+
+    def __init__(self) -> None:
+        self.found: dict[str, float] = {}
+
+    def snapshot(self) -> Snapshot:
+        """What it was told."""
+        return Snapshot(0.0, self.found)
+
+    def apply(self, configuration: Any) -> Any:
+        """Nothing to set."""
+        return configuration
+
+
+def test_what_a_monitor_gives_that_is_no_number_is_absent() -> None:
+    clock, sensors = ManualClock(0.0), Sensors()
+    monitors = [Monitor(name, quantity) for name, quantity in (("load_pct", "load_pct"), ("soc", "temperature_c"))]
+    watch = Watch(sensors, monitors, clock, None)
+    found = []
+    for load_pct, celsius in ((40.0, 50.0), (float("nan"), 51.0), (float("inf"), float("nan"))):
+        clock.advance(1.0)
+        sensors.found = {"load_pct": load_pct, "soc": celsius}
+        watch.look()
+        found.append(dict(watch.readings))
+    sensors.found = {}
+    watch.look()
+    assert found[0] == {"load_pct": 40.0, "other_load_pct": 40.0, "temperature_c": 50.0}
+    assert found[1] == {"temperature_c": 51.0}
+    assert found[2] == {}
+    assert dict(watch.readings) == {}

@@ -18,6 +18,7 @@ from tenuto.points import OperatingTable, read_table, write_table
 from tenuto.profiling import METRICS, cells_of, default_table_path, engine_for, profile
 from tenuto.requirements import Requirements
 from tenuto.runtime._clock import Clock, MonotonicClock
+from tenuto.runtime._guard import Guarded
 from tenuto.runtime._manager import Manager
 from tenuto.runtime._result import Result
 from tenuto.runtime._watch import Watch
@@ -132,7 +133,7 @@ class Session:
     ) -> None:
         self._package, self._platform, self._table, self._requirements = package, platform, table, requirements
         self._policy: Policy[Any] = TenutoPolicy() if policy is None else policy
-        self._policy.start(table, requirements)  # what cannot work shall fail here, before a board is held
+        Guarded(self._policy, table, requirements)  # what cannot work shall fail here, before a board is held
         self._engine, self._trace, self._seed, self._events = engine, trace, seed, events
         self._clock = MonotonicClock() if clock is None else clock
         self._stack = ExitStack()

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenuto.control import Policy
-from tenuto.decisions import NO_READINGS, Decision, Observation
+from tenuto.decisions import NO_READINGS, Observation
 from tenuto.engines import Engine
 from tenuto.errors import EngineError, KnobRejectedError, PlatformError, TenutoError, TransientError, UsageError
 from tenuto.platforms import HeldBoard
 from tenuto.points import Configuration, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements
-from tenuto.runtime._clock import Clock
+from tenuto.runtime._clock import Clock, MonotonicClock, SteadyClock
+from tenuto.runtime._guard import Answer, Guarded
 from tenuto.runtime._result import Result
 from tenuto.runtime._watch import Watch
 from tenuto.traces import Event, Step
@@ -24,6 +25,9 @@ QUARANTINE_S: Final = 5.0
 
 REFUSED_S: Final = 1.0
 """A clock that the board refused, as one does that is hot, is asked for again after so long."""
+
+ABSURD_FACTOR: Final = 1000.0
+"""Whatever took so many times its profiled latency was not running: the clock jumped, or the program was stopped."""
 
 
 _Evidence: TypeAlias = tuple[int | None, float | None, float]
@@ -46,7 +50,7 @@ class Manager:
     Args:
         engine: With the table's sub-networks resident, or at least one.
         board: Held.
-        policy: Decides.
+        policy: Decides; what it does wrong is told in the steps, and stops nothing (see `Guarded`).
         table: The profile; all of its rows are candidates.
         requirements: What must hold.
         clock: Time.
@@ -66,8 +70,10 @@ class Manager:
         watch: Watch | None = None,
         record: Callable[[Step | Event], object] | None = None,
     ) -> None:
-        self._engine, self._board, self._policy, self._table = engine, board, policy, table
-        self._now_s, self._watch, self._record = clock.now_s, watch, record
+        self._engine, self._board, self._table = engine, board, table
+        # This machine's own clock never goes back; of others one does not know.
+        self._steady = None if isinstance(clock, MonotonicClock) else SteadyClock(clock)
+        self._now_s, self._watch, self._record = (self._steady or clock).now_s, watch, record
         self._configurations = tuple(table.configuration(row) for row in range(len(table)))
         self._row_of = {
             (one.cluster, one.n_cores, one.frequency_hz, one.sub_network): row
@@ -75,7 +81,7 @@ class Manager:
         }
         self._by_size = _by_size(table)
         self._expected_shape = tuple(table.about["input_shape"]) if "input_shape" in table.about else None
-        self._began_s = clock.now_s()
+        self._began_s = self._now_s()
         self._index = 0
         # What was put in force last: the board's part of it, the row that both make, the engine's own sub-network.
         self._place: _Place | None = None
@@ -84,9 +90,10 @@ class Manager:
         self._active: SubNetwork | None = None
         self._quarantined: dict[SubNetwork, float] = {}
         self._last = _NO_EVIDENCE
-        self._requirements = requirements
         self._deadline_ms = _deadline_ms(requirements)
-        self._state: Any = policy.start(table, requirements)
+        # On this stream's clock, so that where time is simulated deciding takes none and nothing rests on the machine.
+        self._guarded = Guarded(policy, table, requirements, now_s=self._now_s)
+        self._longest_ms = tuple((ABSURD_FACTOR * table.column("latency_ms").value).tolist())
 
     def elapsed_s(self) -> float:
         """Seconds since it began: the time that its steps carry."""
@@ -95,7 +102,7 @@ class Manager:
     @property
     def requirements(self) -> Requirements:
         """What must hold."""
-        return self._requirements
+        return self._guarded.requirements
 
     @requirements.setter
     def requirements(self, requirements: Requirements) -> None:
@@ -104,8 +111,7 @@ class Manager:
         Raises:
             UnknownMetricError: The table does not carry a metric; what was asked before still holds.
         """
-        self._state = self._policy.start(self._table, requirements, self._state)
-        self._requirements = requirements
+        self._guarded.require(requirements)
         self._deadline_ms = _deadline_ms(requirements)
         if self._record is not None:
             label = f"requirements: {_in_words(requirements)}"
@@ -132,29 +138,30 @@ class Manager:
         if waited_ms or labels is not None or getattr(frame, "shape", None) != self._expected_shape:
             self._check(frame, waited_ms, labels)
         observation = self._observe(called_s, waited_ms)
-        decision, state = self._policy.decide(self._state, observation)
-        decided_s = now_s()
-        decide_us = 1e6 * (decided_s - called_s)
+        answer = self._guarded.decide(observation)
+        decision = answer.decision
         try:
             sub_network, row, is_fallback, error = self._put_in_force(decision.point)
         except PlatformError as problem:
             waited_ms += 1000 * (now_s() - called_s)
-            step = self._unanswered(observation, decision, waited_ms, decide_us, error=_said(problem))
-            self._keep(step, state, _NO_EVIDENCE)
+            error = _joined(answer.error, _said(problem))
+            step = self._unanswered(observation, answer, waited_ms, error=error, is_fallback=answer.is_fallback)
+            self._keep(step, _NO_EVIDENCE)
             raise
+        if answer.error is not None or answer.is_fallback:
+            is_fallback, error = is_fallback or answer.is_fallback, _joined(answer.error, error)
+        n_back = 0 if self._steady is None else self._steady.n_back
         started_s = now_s()
-        failure: Exception | None = None
-        output: NDArray[Any] | None
-        try:
-            output = self._engine.infer(frame)
-        except UsageError:
-            raise
-        except Exception as problem:  # an engine of somebody else's may throw anything, and the stream goes on
-            failure, error, is_fallback = problem, _said(problem), True
-            sub_network, output, row = self._fall_back(frame, failed=sub_network)
+        output, failure, sub_network, row = self._infer(frame, sub_network, row)
         ended_s = now_s()
-        waited_ms += 1000 * (started_s - called_s)
         latency_ms = None if output is None else 1000 * (ended_s - started_s)
+        waited_ms += 1000 * (started_s - called_s)
+        # A failure's time says nothing of how fast anything runs; nor does a clock's that jumped.
+        is_evidence = failure is None and self._is_plausible(row, latency_ms)
+        if failure is not None:
+            is_fallback, error = True, _joined(answer.error, _said(failure))
+        elif self._steady is not None and self._steady.n_back != n_back:
+            is_evidence, error = False, _joined(error, "the clock went back: nobody knows what this inference took")
         deadline_ms = self._deadline_ms
         step = Step(
             index=self._index,
@@ -163,7 +170,7 @@ class Manager:
             decision=decision,
             deadline_ms=None if deadline_ms == math.inf else deadline_ms,
             waited_ms=waited_ms,
-            decide_us=decide_us,
+            decide_us=answer.decide_us,
             load_pct=observation.readings.get("load_pct"),
             applied=None if output is None else row,
             latency_ms=latency_ms,
@@ -172,8 +179,7 @@ class Manager:
             error=error,
             is_fallback=is_fallback,
         )
-        # A failure's time says nothing of how fast anything runs.
-        self._keep(step, state, (row, latency_ms, waited_ms) if failure is None else _NO_EVIDENCE)
+        self._keep(step, (row, latency_ms, waited_ms) if is_evidence else _NO_EVIDENCE)
         if self._watch is not None:
             self._watch.nudge(ended_s)
         if output is None or latency_ms is None:
@@ -189,7 +195,7 @@ class Manager:
             error,
             step,
             self._table,
-            self._requirements.objective.metric,
+            self._guarded.requirements.objective.metric,
         )
 
     def skip(self, *, waited_ms: float, n_inputs: int | None = None) -> Step:
@@ -203,12 +209,33 @@ class Manager:
         called_s = self._now_s()
         _check_waited(waited_ms)
         observation = self._observe(called_s, waited_ms)
-        decision, state = self._policy.decide(self._state, observation)
-        decide_us = 1e6 * (self._now_s() - called_s)
-        error = "skipped: stale before its turn came"
-        step = self._unanswered(observation, decision, waited_ms, decide_us, n_inputs=n_inputs, error=error)
-        self._keep(step, state, _NO_EVIDENCE)
+        answer = self._guarded.decide(observation)
+        error = _joined(answer.error, "skipped: stale before its turn came")
+        step = self._unanswered(
+            observation, answer, waited_ms, n_inputs=n_inputs, error=error, is_fallback=answer.is_fallback
+        )
+        self._keep(step, _NO_EVIDENCE)
         return step
+
+    def _infer(
+        self, frame: NDArray[Any], sub_network: SubNetwork, row: int | None
+    ) -> tuple[NDArray[Any] | None, Exception | None, SubNetwork, int | None]:
+        """The output and what it came from: of the fallback, where the first choice failed, and why that did."""
+        try:
+            return self._engine.infer(frame), None, sub_network, row
+        except UsageError:
+            raise
+        except Exception as problem:  # an engine of somebody else's may throw anything, and the stream goes on
+            sub_network, output, row = self._fall_back(frame, failed=sub_network)
+            return output, problem, sub_network, row
+
+    def _is_plausible(self, row: int | None, latency_ms: float | None) -> bool:
+        """Whether a latency is one. Where the profile has none to compare with (NaN), any is as good as another."""
+        return (
+            latency_ms is not None
+            and 0.0 < latency_ms < math.inf
+            and (row is None or not latency_ms > self._longest_ms[row])
+        )
 
     def _observe(self, called_s: float, waited_ms: float) -> Observation:
         row, latency_ms, last_waited_ms = self._last
@@ -312,24 +339,23 @@ class Manager:
             raise UsageError(f"asked to judge {len(frame)} answers by {len(labels)} labels; give one for each item")
         _check_waited(waited_ms)
 
-    def _unanswered(
-        self, observation: Observation, decision: Decision, waited_ms: float, decide_us: float, **outcome: Any
-    ) -> Step:
+    def _unanswered(self, observation: Observation, answer: Answer, waited_ms: float, **outcome: Any) -> Step:
         return Step(
             index=self._index,
             time_s=observation.time_s,
             observation=observation,
-            decision=decision,
+            decision=answer.decision,
             deadline_ms=None if self._deadline_ms == math.inf else self._deadline_ms,
             waited_ms=waited_ms,
-            decide_us=decide_us,
+            decide_us=answer.decide_us,
             load_pct=observation.readings.get("load_pct"),
             **outcome,
         )
 
-    def _keep(self, step: Step, state: Any, evidence: _Evidence) -> None:
+    def _keep(self, step: Step, evidence: _Evidence) -> None:
         """Keep what was learned and record the step: both or, where an input is refused, neither."""
-        self._state, self._last = state, evidence
+        self._guarded.keep()
+        self._last = evidence
         self._index += 1
         if self._record is not None:
             self._record(step)
@@ -359,6 +385,11 @@ def _check_waited(waited_ms: float) -> None:
 def _said(problem: Exception) -> str:
     """What an exception says, with its kind where it is none of ours."""
     return str(problem) if isinstance(problem, TenutoError) else f"{type(problem).__name__}: {problem}"
+
+
+def _joined(*problems: str | None) -> str | None:
+    """All that went wrong, in a sentence; None where nothing did."""
+    return "; ".join(problem for problem in problems if problem is not None) or None
 
 
 def _in_words(requirements: Requirements) -> str:

@@ -1,5 +1,6 @@
 """What happens beside the stream: reading the monitors and writing the trace, up to ten times a second."""
 
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,8 @@ class Watch:
 
     def look(self) -> None:
         """Read everything once."""
-        readings = readings_by_quantity(self._monitors, self._board.snapshot())
+        found = readings_by_quantity(self._monitors, self._board.snapshot())
+        readings = {name: value for name, value in found.items() if math.isfinite(value)}
         now_s, own_s = self._clock.now_s(), self._own_s()
         if "load_pct" in readings and now_s > self._last_s:
             own_pct = 100 * (own_s - self._last_own_s) / (now_s - self._last_s) / self._n_processors
