@@ -55,7 +55,7 @@ def header() -> TraceHeader:
     return TraceHeader(
         network="toy",
         platform="files",
-        policy=TenutoPolicy.name,
+        policy=TenutoPolicy().name,
         requirements=NEEDS,
         table=ladder(),
         seed=SEED,

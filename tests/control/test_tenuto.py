@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tenuto.control import TenutoPolicy
-from tenuto.control._ceiling import PATIENCE, UNSEEN_PATIENCE
+from tenuto.control._ceiling import IDLE_PATIENCE, PATIENCE, UNSEEN_PATIENCE
 from tenuto.control._tenuto import TenutoState
 from tenuto.decisions import Decision, Observation
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable, SubNetwork
@@ -72,16 +72,35 @@ def test_the_calm_of_a_short_work_does_not_bring_back_a_long_one_that_was_late()
 
 def test_the_ceiling_rises_step_by_step_and_goes() -> None:
     stream = Stream()
-    stream.tell(LONG, 24.0, load=5.0)
+    stream.tell(LONG, 24.0)
     heights = [stream.ceiling_ms]
-    for _ in range(10 * PATIENCE):
-        stream.tell(SHORT, 2.0, load=5.0)
+    for _ in range(10 * PATIENCE * UNSEEN_PATIENCE):
+        stream.tell(SHORT, 2.0)
         if stream.ceiling_ms != heights[-1]:
             heights.append(stream.ceiling_ms)
     assert heights[-1] == math.inf
     assert heights == sorted(heights)
     assert len(heights) >= 3
     assert stream.decision.point == LONG
+
+
+def test_on_an_idle_machine_a_late_one_was_an_accident() -> None:
+    stream = Stream()
+    stream.tell(LONG, 24.0, load=5.0)
+    for _ in range(IDLE_PATIENCE):
+        assert stream.ceiling_ms < 12.0
+        stream.tell(SHORT, 2.0, load=5.0)
+    assert stream.ceiling_ms == math.inf
+    assert stream.decision.point == LONG
+
+
+def test_a_short_work_that_is_slowed_as_much_shows_that_length_does_not_matter() -> None:
+    stream = Stream(deadline_ms=15.0)
+    stream.tell(LONG, 18.0)
+    assert stream.ceiling_ms < 12.0
+    stream.tell(SHORT, 3.0)
+    assert stream.ceiling_ms == math.inf
+    assert stream.decision.point == MIDDLE
 
 
 def test_every_further_failure_doubles_the_patience() -> None:

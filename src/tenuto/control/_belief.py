@@ -1,76 +1,107 @@
 """What is believed of a cluster: how slow it is now, and how sure that is.
 
-Two estimates, each for what the other cannot do:
+A *ratio* is latency / profiled median. Three things are told apart, because each asks for another answer:
 
-* **slowdown**: latency / profiled median. The scalar Kalman filter of ALERT (Wan et al., 2020, section 3.3): steady
-  while ratios look as before, and thrown open by a second one in a row that does not. A single one may be a stall.
-* **spread**: between which ratios of latency to expectation the next one lies. Both ends are quantile trackers
-  (Angelopoulos, Candès, Tibshirani, Conformal PID Control, 2023, equation 4), so "at most so many late" needs no
-  Gaussian, and no window of the past to be kept and sorted.
+* **slowdown**, what lasts: followed slowly while ratios look as before, as a Kalman filter in its steady state does
+  (ALERT, Wan et al., 2020, section 3.3, has one for the whole machine).
+* **a disturbance**, what comes at once and goes as suddenly: published tails are bursts in which one late inference
+  foretells the next (arXiv 2606.16106). A single surprise is expected to be repeated, if that is what surprises do
+  here; when ratios look as before again, it is forgotten at once. One that stays becomes the slowdown.
+* **scatter** around either. How many deviations must be left is a conformal quantile (Angelopoulos, Candès,
+  Tibshirani, Conformal PID Control, 2023, equation 4, with steps that grow with the excess): it rises with every broken
+  promise and falls otherwise, so that as many are broken as the miss budget allows, Gaussian or not.
 
 A decision comes right after an inference has emptied the caches, where every object touched costs more than the
-arithmetic done on it: so a belief is a few numbers, and no logarithms.
+arithmetic done on it: so a belief is a few numbers.
 """
 
 import math
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from statistics import NormalDist
+from typing import Final, TypeAlias
 
 import msgspec
 
-OBSERVATION_VARIANCE: Final = 0.01
-"""Of one ratio around its expectation: 10 % noise."""
+BAND: Final = 4.0
+"""A ratio within so many deviations of what is expected is no surprise."""
 
-DRIFT_VARIANCE: Final = 1e-4
-"""By which the slowdown may move unannounced from one inference to the next: 1 %."""
+LEAST_BAND: Final = 0.05
+"""Nor is one within 5 %."""
 
-JUMP_MEMORY: Final = 0.3
-"""Share of the jump's variance left after each inference (ALERT's forgetting factor)."""
+LEAST_SIGMA: Final = 0.005
+MOST_SIGMA: Final = 1.0
 
-LARGEST_JUMP: Final = 3.0
-"""A ratio this far above the expectation throws the filter open entirely; further ones need no more."""
+GAIN: Final = 0.05
+"""Of the slowdown, for each ratio that is no surprise; more for the first few."""
+
+SIGMA_GAIN: Final = 0.03
+"""Of the scatter's variance, likewise."""
+
+DEPTH_GAIN: Final = 0.3
+"""Of a disturbance's depth, for each ratio within it."""
+
+FIRST_DEPTH_SIGMA: Final = 0.2
+"""How much ratios within a disturbance scatter, before anything is known of that."""
+
+DEPTH_SIGMA_GAIN: Final = 0.3
+
+LASTING: Final = 12
+"""A disturbance of so many inferences is the slowdown."""
+
+FASTER: Final = 2
+"""So many ratios in a row below what is expected are the slowdown; a single one is luck."""
+
+STEP: Final = 0.3
+"""By which a broken promise raises the quantile, in deviations."""
+
+REACH: Final = 0.1
+"""And at least this part of the excess."""
+
+LEAST_QUANTILE: Final = 0.5
+
+PERSISTENCE_GAIN: Final = 0.1
+
+MOST_MARGIN: Final = 20.0
+"""Of a margin's logarithm: beyond, no figure means anything."""
+
+MORE: Final = 1 + 1e-9
 
 LEAST_SHARE: Final = 1e-4
-"""The upper quantile is tracked at this share at least."""
-
-LOWER_SHARE: Final = 0.01
-"""Ratios below the lower quantile."""
-
-SLACK: Final = 0.05
-"""A ratio outside of the spread by less than so much (5 %) is no surprise."""
-
-STEP: Final = 0.5
-"""The trackers' step, as a share of the spread: large, so that a disturbance counts after a few inferences."""
-
-LEAST_SPREAD: Final = 0.02
-"""The step never falls below that of so small a spread."""
-
-MOST_DOUBT: Final = 4.0
-"""After a jump the margin grows by this factor at most: further down there is rarely anything to choose."""
-
-REPEATED_WITHIN: Final = 20
-"""A surprise within so many inferences of another, but not right after it, is no accident and no slowdown: the spread
-then opens to it, not by a step alone."""
+"""The quantile is tracked at this share of broken promises at least."""
 
 
 class Belief(msgspec.Struct, frozen=True, gc=False):
-    """What is believed of one cluster. A *ratio* is latency / (profiled median x slowdown).
+    """What is believed of one cluster.
 
     Attributes:
-        slowdown: Latency now / latency in the profile.
-        variance: Of the ratio, around 1.
-        jump_variance: Extra, after a surprise; fades.
-        lower: The ratio that few fall below.
-        upper: The ratio that the miss budget's share is expected to exceed.
-        since_surprise: Inferences since the last surprise.
-        margin: What to multiply median x slowdown by to get a latency that can be promised, from all of the above.
+        lasting: The slowdown apart from a disturbance.
+        sigma: Of the logarithm of a ratio around what is expected.
+        quantile: How many deviations are left for scatter.
+        depth: Of the disturbance, over `lasting`; 1 without one.
+        n_within: Inferences of the disturbance so far.
+        depth_sigma: Of the logarithm of ratios within disturbances.
+        persistence: How often a surprise is followed by another, 0 to 1.
+        rate: How often disturbances begin, 0 to 1.
+        typical: The depth of many of them.
+        n: Inferences learned from, up to where that stops to matter.
+        n_faster: Ratios in a row below what is expected.
+        slowdown: What is expected of the next inference over its profiled median.
+        margin: What to multiply median x slowdown by to get a latency that can be promised.
     """
 
+    lasting: float
+    sigma: float
+    quantile: float
+    depth: float
+    n_within: int
+    depth_sigma: float
+    persistence: float
+    rate: float
+    typical: float
+    n: int
+    n_faster: int
     slowdown: float
-    variance: float
-    jump_variance: float
-    lower: float
-    upper: float
-    since_surprise: int
     margin: float
 
 
@@ -78,24 +109,22 @@ class Prior(msgspec.Struct, frozen=True):
     """Where a belief starts, from the profile and the requirements.
 
     Attributes:
-        lower: A quiet machine's ratio that few fall below.
-        upper: A quiet machine's ratio that a share of `miss_share` exceeds.
+        sigma: A quiet machine's scatter.
+        quantile: How many deviations the profile says are needed.
         miss_share: The miss budget, 0 to 1, and `LEAST_SHARE` at least.
-        normal_quantile: The standard normal's at 1 - miss_share; for just after a jump, when the spread says nothing.
         shortest_ms: The shortest profiled latency of the cluster.
         longest_ms: The longest.
     """
 
-    lower: float
-    upper: float
+    sigma: float
+    quantile: float
     miss_share: float
-    normal_quantile: float
     shortest_ms: float
     longest_ms: float
 
 
-def spread_of_profile(p90_ratio: float, p99_ratio: float, miss_share: float) -> tuple[float, float]:
-    """A quiet machine's `lower` and `upper`.
+def scatter_of_profile(p90_ratio: float, p99_ratio: float, miss_share: float) -> tuple[float, float]:
+    """A quiet machine's `sigma` and `quantile`.
 
     Args:
         p90_ratio: Profiled p90 / median, 1 or more.
@@ -103,21 +132,55 @@ def spread_of_profile(p90_ratio: float, p99_ratio: float, miss_share: float) -> 
         miss_share: Above 0, at most 1. The tail is taken as exponential through both quantiles.
     """
     p90, p99 = max(p90_ratio, 1.0), max(p99_ratio, p90_ratio, 1.0)
-    upper = p90 + (p99 - p90) * math.log10(0.1 / miss_share)
-    return max(2 - p90, 0.5), max(upper, 1.0)
+    upper = max(p90 + (p99 - p90) * math.log10(0.1 / miss_share), 1.0)
+    sigma = min(max(math.log(p90) / _NORMAL_P90, LEAST_SIGMA), MOST_SIGMA)
+    return sigma, max(math.log(upper) / sigma, LEAST_QUANTILE)
+
+
+_NORMAL_P90: Final = 1.2816
 
 
 def begin(prior: Prior) -> Belief:
     """The belief before any inference: the profile holds."""
     return Belief(
+        lasting=1.0,
+        sigma=prior.sigma,
+        quantile=prior.quantile,
+        depth=1.0,
+        n_within=0,
+        depth_sigma=FIRST_DEPTH_SIGMA,
+        persistence=0.5,
+        rate=0.0,
+        typical=1.0,
+        n=0,
+        n_faster=0,
         slowdown=1.0,
-        variance=OBSERVATION_VARIANCE,
-        jump_variance=0.0,
-        lower=prior.lower,
-        upper=prior.upper,
-        since_surprise=REPEATED_WITHIN,
-        margin=prior.upper,
+        margin=math.exp(prior.quantile * prior.sigma),
     )
+
+
+Learn: TypeAlias = Callable[[Belief, Prior, float, float], Belief]
+
+
+def learner(*, is_conformal: bool = True, has_disturbances: bool = True) -> Learn:
+    """`learn`, or what is left of it without one of its ideas: for ablations."""
+    if is_conformal and has_disturbances:
+        return learn
+    return partial(_learn_less, is_conformal=is_conformal, has_disturbances=has_disturbances)
+
+
+def _learn_less(
+    belief: Belief, prior: Prior, median_ms: float, latency_ms: float, *, is_conformal: bool, has_disturbances: bool
+) -> Belief:
+    after = learn(belief, prior, median_ms, latency_ms)
+    if not is_conformal:
+        quantile = NormalDist().inv_cdf(1 - min(prior.miss_share, 0.5))
+        sigma = after.sigma if after.depth == 1.0 else max(after.sigma, after.depth_sigma)
+        after = msgspec.structs.replace(after, quantile=quantile, rate=0.0, margin=math.exp(quantile * sigma))
+    if not has_disturbances and after.depth != 1.0:
+        lasting = after.lasting * after.depth
+        after = msgspec.structs.replace(after, lasting=lasting, depth=1.0, n_within=0, rate=0.0, slowdown=lasting)
+    return after
 
 
 def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> Belief:
@@ -129,38 +192,73 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
         median_ms: The profiled latency of the point that was in force, above 0.
         latency_ms: What it took, above 0.
     """
-    slowdown, lower, upper = belief.slowdown, belief.lower, belief.upper
-    ratio = latency_ms / (median_ms * slowdown)
-    is_surprise = ratio > upper + SLACK or ratio < lower - SLACK
-    jump = min(ratio - 1, LARGEST_JUMP) ** 2 if is_surprise else 0.0
-    is_jump = is_surprise and belief.since_surprise == 0
-    jump_variance = JUMP_MEMORY * belief.jump_variance + (1 - JUMP_MEMORY) * jump
-    variance = belief.variance + DRIFT_VARIANCE
-    if is_jump or not is_surprise:
-        predicted = variance + max(jump, jump_variance) if is_jump else variance
-        gain = predicted / (predicted + OBSERVATION_VARIANCE)
-        slowdown *= 1 + gain * (ratio - 1)
-        variance = (1 - gain) * predicted
-
-    if not is_jump:  # which the slowdown explains
-        step = STEP * max(upper - lower, LEAST_SPREAD)
-        if ratio > upper:
-            is_repeated = is_surprise and belief.since_surprise < REPEATED_WITHIN
-            upper += (max(step, STEP * (ratio - upper)) if is_repeated else step) * (1 - prior.miss_share)
+    lasting, sigma, depth, n_within = belief.lasting, belief.sigma, belief.depth, belief.n_within
+    depth_sigma, persistence, typical, n = belief.depth_sigma, belief.persistence, belief.typical, belief.n + 1
+    rate = belief.rate * (1 - prior.miss_share)
+    away = math.log(latency_ms / (median_ms * lasting))
+    band, n_faster, residual = max(BAND * sigma, LEAST_BAND), 0, math.nan
+    is_disturbed = depth != 1.0
+    beyond = away - math.log(depth)
+    if is_disturbed and abs(beyond) <= max(band, BAND * depth_sigma) and away > band:
+        # Disturbed still, and about as deep.
+        depth_sigma = math.sqrt(depth_sigma**2 + DEPTH_SIGMA_GAIN * (beyond**2 - depth_sigma**2))
+        depth *= math.exp(DEPTH_GAIN * beyond)
+        n_within += 1
+        if n_within == 2:
+            persistence += PERSISTENCE_GAIN * (1 - persistence)
+        if n_within >= LASTING:
+            lasting, depth, n_within = lasting * depth, 1.0, 0
+    elif abs(away) <= band:
+        if n_within == 1:
+            persistence -= PERSISTENCE_GAIN * persistence
+        depth, n_within, residual = 1.0, 0, away
+        lasting *= math.exp(max(GAIN, 1 / (n + 4)) * away)
+    elif away > 0:
+        ratio = latency_ms / (median_ms * lasting)
+        if is_disturbed:
+            depth_sigma = math.sqrt(depth_sigma**2 + DEPTH_SIGMA_GAIN * (min(beyond, 1.0) ** 2 - depth_sigma**2))
         else:
-            upper = max(upper - step * prior.miss_share, 1.0)
-        if ratio < lower:
-            lower -= min(step, STEP * lower) * (1 - LOWER_SHARE)
-        else:
-            lower = min(lower + step * LOWER_SHARE, 1.0)
-
-    doubt = 1 + prior.normal_quantile * math.sqrt(jump_variance)
+            rate += prior.miss_share
+            typical += (0.5 if ratio > typical else 0.1) * (ratio - typical)
+        depth, n_within = ratio, n_within + 1 if is_disturbed else 1
+    else:
+        depth, n_within, n_faster = 1.0, 0, belief.n_faster + 1
+        if n_faster >= FASTER:
+            lasting, n_faster = lasting * math.exp(away), 0
+    if not math.isnan(residual):
+        variance = sigma**2 + max(SIGMA_GAIN, 1 / (n + 10)) * (residual**2 - sigma**2)
+        sigma = max(math.sqrt(variance), LEAST_SIGMA)
+    quantile = _quantile(belief, prior, median_ms, latency_ms)
+    slowdown, margin = lasting, math.exp(min(quantile * sigma, MOST_MARGIN))
+    depth_sigma = min(max(depth_sigma, LEAST_SIGMA), MOST_SIGMA)
+    if depth != 1.0 and persistence > prior.miss_share:
+        slowdown = lasting * depth
+        margin = math.exp(min(quantile * max(sigma, depth_sigma), MOST_MARGIN))
+    elif rate > prior.miss_share * MORE:
+        # Disturbances begin more often than promises may be broken: the next one has to be reckoned with.
+        margin = max(margin, typical)
     return Belief(
+        lasting,
+        sigma,
+        quantile,
+        depth,
+        n_within,
+        depth_sigma,
+        persistence,
+        rate,
+        typical,
+        n,
+        n_faster,
         slowdown,
-        variance,
-        jump_variance,
-        lower,
-        upper,
-        0 if is_surprise else belief.since_surprise + 1,
-        upper * min(doubt, MOST_DOUBT),
+        max(margin, 1.0),
     )
+
+
+def _quantile(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> float:
+    """Raised by a broken promise, lowered by one that was kept."""
+    quantile, share = belief.quantile, prior.miss_share
+    expected_ms = median_ms * belief.slowdown
+    if latency_ms > expected_ms * belief.margin:
+        excess = math.log(latency_ms / expected_ms) / belief.sigma - quantile
+        return quantile + max(STEP, min(REACH * excess, 10 * STEP)) * (1 - share)
+    return max(quantile - STEP * share, LEAST_QUANTILE)

@@ -17,6 +17,17 @@ from numpy.typing import NDArray
 
 from tenuto.control._front import BoundedFront, Front
 from tenuto.control._level import SCALED, Level, cost_of, keeps_static
+from tenuto.control._situation import (
+    NO_CAP,
+    NO_LIMIT,
+    UNKNOWN,
+    Key,
+    Places,
+    Situation,
+    Spending,
+    rounded_limit,
+    rounded_slowdown,
+)
 from tenuto.decisions import Decision, Reason
 from tenuto.errors import UnknownMetricError
 from tenuto.points import OperatingTable
@@ -63,6 +74,9 @@ class Plan:
         miss_share: The share of inferences that may be late, 0 to 1.
         latency_ms: Profiled median latency of each row.
         cluster_of: Each row's index in `table.clusters`.
+        frequency_of: Each row's clock in Hz.
+        places: Where each row runs.
+        spending: What each row draws; None where the table says nothing of energy.
     """
 
     table: OperatingTable
@@ -71,14 +85,25 @@ class Plan:
     miss_share: float
     latency_ms: tuple[float, ...]
     cluster_of: tuple[int, ...]
+    frequency_of: tuple[int, ...]
+    places: Places
+    spending: Spending | None
+    _at_work_mj: tuple[float, ...]
+    _waiting_mj: tuple[float, ...]
     _levels: tuple[Level, ...]
     _static_reason: Reason
     _cost: tuple[float, ...]
     _is_cost_scaled: bool
 
     @classmethod
-    def of(cls, table: OperatingTable, requirements: Requirements) -> "Plan":
+    def of(cls, table: OperatingTable, requirements: Requirements, *, has_look_ahead: bool = False) -> "Plan":
         """Prepare.
+
+        Args:
+            table: The operating table.
+            requirements: What must hold.
+            has_look_ahead: Temperature is seen to by limits of mean power (`Situation`), not by the table's figures of
+                what it settles at without pause.
 
         Raises:
             UnknownMetricError: A constraint or the objective names a metric that the table does not carry.
@@ -87,10 +112,18 @@ class Plan:
         latency_ms = table.column("latency_ms").value
         cost = cost_of(table, requirements.objective.metric)
         ordered = requirements.constraints
+        spending, places = Spending.of(table, requirements), Places.of(table)
         rows_of = [np.flatnonzero(table.cluster_index == cluster) for cluster in range(len(table.clusters))]
         levels = tuple(
             Level.of(
-                table, rows_of, ordered[: len(ordered) - n], ordered[len(ordered) - n :], requirements.objective.metric
+                table,
+                rows_of,
+                ordered[: len(ordered) - n],
+                ordered[len(ordered) - n :],
+                requirements.objective.metric,
+                spending,
+                places,
+                has_look_ahead=has_look_ahead,
             )
             for n in range(len(ordered) + 1)
         )
@@ -105,21 +138,57 @@ class Plan:
             0.0 if deadline is None else deadline.miss_pct / 100,
             tuple(latency_ms.tolist()),
             tuple(table.cluster_index.tolist()),
+            tuple(table.frequency_hz.tolist()),
+            places,
+            spending,
+            () if spending is None else tuple(spending.at_work_mj.tolist()),
+            () if spending is None else tuple(spending.waiting_mj.tolist()),
             levels,
             _static_reason(table, requirements, cost),
             tuple(cost.tolist()),
             requirements.objective.metric in SCALED,
         )
 
-    def choose(self, allowances: Sequence[Allowance], waited_ms: float = 0.0) -> Decision:
+    @property
+    def rest_power_w(self) -> float:
+        """What the whole board draws at rest, as the table says; 0 where it says nothing."""
+        found = self.table.about.get("rest_power_w")
+        return float(found) if isinstance(found, int | float) else 0.0
+
+    def drawn_w(self, row: int, latency_ms: float, span_ms: float) -> float:
+        """What was drawn on average above rest, over a span in which one inference of a row took so long."""
+        if self.spending is None or self.latency_ms[row] <= 0:
+            return 0.0
+        at_work_mj = self._at_work_mj[row] * latency_ms / self.latency_ms[row]
+        return at_work_mj / span_ms + self._waiting_mj[row] / float(self.spending.span_ms[row])
+
+    @property
+    def is_situated(self) -> bool:
+        """Whether what is best depends on more than latency: then `choose` wants to know the situation."""
+        return (self.spending is not None and self.spending.has_idle) or any(self.places.settling_ms)
+
+    def choose(
+        self, allowances: Sequence[Allowance], waited_ms: float = 0.0, situation: Situation | None = None
+    ) -> Decision:
         """The best row under what is believed of each cluster (in the table's order).
 
+        Args:
+            allowances: Of each cluster.
+            waited_ms: Of the deadline that is gone already.
+            situation: What else there is to reckon with; None where nothing is.
+
         Model:
-            A point's latency counts as profiled median x slowdown x margin and its energy as profiled x slowdown.
+            A point's latency counts as profiled median x slowdown x margin and its energy as profiled x slowdown; idle
+            time as `Spending` has it. Of points as good as each other the one that draws least is chosen, where that
+            is known.
         """
         available_ms = self.deadline_ms - waited_ms
+        keys = None if situation is None else self._keys(allowances, situation)
         for level in self._levels:
-            row, runner_up, excluded = self._best(level, allowances, available_ms)
+            if keys is None:
+                row, runner_up, excluded = self._best(level, allowances, available_ms)
+            elif situation is not None:
+                row, runner_up, excluded = self._best_settled(level, allowances, available_ms, keys, situation.row)
             if row >= 0:
                 allowance = allowances[self.cluster_of[row]]
                 slowdown, margin = allowance.slowdown, allowance.margin
@@ -132,6 +201,77 @@ class Plan:
                     reason = self._reason(level, second)
                 return Decision(row, level.names, slowdown, self.latency_ms[row] * slowdown * margin, reason)
         raise AssertionError("the last level keeps every point that has figures")
+
+    def _keys(self, allowances: Sequence[Allowance], situation: Situation) -> list[Key]:
+        """Each cluster's situation."""
+        limits_w, caps_hz, place = situation.limits_w, situation.caps_hz, situation.place
+        if limits_w is None and caps_hz is None:
+            return [(rounded_slowdown(one.slowdown), NO_LIMIT, NO_CAP, place) for one in allowances]
+        n = len(allowances)
+        limits = (NO_LIMIT,) * n if limits_w is None else [rounded_limit(limit_w) for limit_w in limits_w]
+        caps = (NO_CAP,) * n if caps_hz is None else caps_hz
+        return [
+            (rounded_slowdown(one.slowdown), limit, cap_hz, place)
+            for one, limit, cap_hz in zip(allowances, limits, caps, strict=True)
+        ]
+
+    def _best_settled(
+        self, level: Level, allowances: Sequence[Allowance], available_ms: float, keys: Sequence[Key], now: int
+    ) -> _Found:
+        """`_best_situated`, and once more with less time where the clock that it needs is not in force in time."""
+        found = self._best_situated(level, allowances, available_ms, keys)
+        row = found[0]
+        if now == UNKNOWN or row < 0 or not level.deadline_holds:
+            return found
+        cluster = self.cluster_of[row]
+        settling_ms = self.places.settling_ms[cluster]
+        if settling_ms == 0:
+            return found
+        # A cluster that comes into use has been idle at a low clock.
+        there_hz = self.frequency_of[now] if self.cluster_of[now] == cluster else 0
+        lost_ms = settling_ms * (1 - there_hz / self.frequency_of[row])
+        allowance = allowances[cluster]
+        if lost_ms <= 0 or self.latency_ms[row] * allowance.slowdown * allowance.margin + lost_ms <= available_ms:
+            return found
+        again = self._best_situated(level, allowances, available_ms - lost_ms, keys)
+        return again if again[0] >= 0 else found
+
+    def _best_situated(
+        self, level: Level, allowances: Sequence[Allowance], available_ms: float, keys: Sequence[Key]
+    ) -> _Found:
+        """`_best`, in a situation: equals are told apart by what they draw."""
+        best, best_key, second, second_key = _NOTHING, _WORST, -1, _WORST
+        for cluster, (allowance, situated) in enumerate(zip(allowances, keys, strict=True)):
+            front = level.situated(cluster, situated)
+            if front is None:
+                continue
+            limit_ms = math.inf
+            if level.deadline_holds:
+                limit_ms = min(available_ms / (allowance.slowdown * allowance.margin), allowance.ceiling_ms)
+            index = bisect_right(front.latency_ms, limit_ms) - 1
+            if index < 0:
+                continue
+            found = front.found[index]
+            key = self._situated_key(level, found[0], allowance, available_ms)
+            if key < best_key:
+                if best_key < second_key:
+                    second, second_key = best[0], best_key
+                best, best_key = found, key
+            elif key < second_key:
+                second, second_key = found[0], key
+        row, candidate, longer = best
+        if candidate >= 0:
+            key = self._situated_key(level, candidate, allowances[self.cluster_of[candidate]], available_ms)
+            second = candidate if key < second_key else second
+        return row, second, longer
+
+    def _situated_key(self, level: Level, row: int, allowance: Allowance, available_ms: float) -> tuple[float, ...]:
+        drawn = self._at_work_mj[row] * allowance.slowdown + self._waiting_mj[row] if self._at_work_mj else 0.0
+        if not level.given_up:
+            if self.requirements.objective.metric == "energy_mj":
+                return (drawn,)
+            return (self._cost[row] * allowance.slowdown if self._is_cost_scaled else self._cost[row], drawn)
+        return (*self._key(level, row, allowance, available_ms), drawn)
 
     def _best(self, level: Level, allowances: Sequence[Allowance], available_ms: float) -> _Found:
         """The best row of all clusters, the second-best, and what the deadline keeps out of the best one's cluster."""

@@ -1,22 +1,27 @@
 """Our policy."""
 
 import math
-from statistics import NormalDist
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learn, spread_of_profile
+from tenuto.control._belief import LEAST_SHARE, Belief, Prior, begin, learner, scatter_of_profile
 from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, scaled
+from tenuto.control._heat import MOST_W, Heat, HeatModel, begin_heat, heat_limits_w, warmed
+from tenuto.control._mission import Account, begin_account, mission_limit_w, spent
 from tenuto.control._plan import Plan
+from tenuto.control._situation import NO_CAP, UNKNOWN, Situation
+from tenuto.control._sound import evidence_ms, reading, waited_ms
 from tenuto.decisions import Decision, Observation
+from tenuto.errors import UnknownNameError
 from tenuto.points import OperatingTable
 from tenuto.requirements import Requirements
 
 ASSUMED_P90_RATIO = 1.05
-ASSUMED_P99_RATIO = 1.15
+ASSUMED_P99_RATIO = 1.1
 """Quantiles over the median, where a table does not carry them."""
 
 LOAD_DROP_PCT = 30.0
@@ -49,6 +54,24 @@ class Believed(msgspec.Struct, frozen=True, gc=False):
         return cls(belief, ceiling, belief.slowdown, belief.margin, ceiling.limit_ms)
 
 
+FIRST_CAP_S: Final = 1.0
+LONGEST_CAP_S: Final = 60.0
+
+
+class Cap(msgspec.Struct, frozen=True, gc=False):
+    """A clock that the board was seen not to go beyond.
+
+    Attributes:
+        highest_hz: That clock.
+        until_s: When a higher one is tried again.
+        lasts_s: How long it was taken to last; twice as long the next time.
+    """
+
+    highest_hz: int
+    until_s: float
+    lasts_s: float
+
+
 class TenutoState(msgspec.Struct, frozen=True):
     """A plan, and what is believed.
 
@@ -57,78 +80,210 @@ class TenutoState(msgspec.Struct, frozen=True):
         priors: Where each cluster's belief starts.
         believed: One per cluster.
         busiest_pct: Highest load of other programs since the beliefs began; None where it cannot be read.
+        heat_model: How the board warms; None where no temperature is bounded, or nothing is known of it.
+        heat: Where that stands.
+        account: What of a mission's energy is spent; None without a mission.
+        caps: The clocks that the board was seen not to go beyond, by cluster; empty while there are none.
+        asked: The row that was decided last.
     """
 
     plan: Plan
     priors: tuple[Prior, ...]
     believed: tuple[Believed, ...]
     busiest_pct: float | None
+    heat_model: HeatModel | None = None
+    heat: Heat | None = None
+    account: Account | None = None
+    caps: tuple[Cap | None, ...] = ()
+    asked: int = UNKNOWN
+
+
+PARTS: Final = ("conformal", "disturbances", "per-cluster", "switching", "look-ahead")
+"""What an ablation can switch off, one at a time."""
 
 
 class TenutoPolicy:
     """The best point among those that keep every constraint under what is believed of each cluster.
 
+    Args:
+        without: Of `PARTS`, those to switch off, so that each is seen to earn its lines: `conformal` leaves a Gaussian
+            quantile; `disturbances` takes what comes suddenly for a slowdown that lasts; `per-cluster` believes one
+            thing of all clusters; `switching` takes a new clock as in force at once; `look-ahead` judges temperature
+            by the table alone and does not ration a mission's energy.
+
+    Raises:
+        UnknownNameError: No such part.
+
     Model:
         A point's latency is profiled median x slowdown of its cluster x margin. Slowdown and margin are learned per
         cluster from the latencies seen (see `_belief`); power, accuracy and memory are as profiled. Changing to a
-        resident sub-network is taken as free (0.1 ms measured).
+        resident sub-network is taken as free (0.1 ms measured); a new clock costs what the table says. Temperature and
+        a mission's energy bound the mean power (see `_heat` and `_mission`).
 
     Source:
-        docs/decision.md; the papers are named in `_belief` and `_ceiling`.
+        docs/decision.md; the papers are named in the modules.
     """
 
-    name = "tenuto"
+    def __init__(self, *, without: Collection[str] = ()) -> None:
+        for part in without:
+            if part not in PARTS:
+                raise UnknownNameError("part", part, PARTS)
+        self._without = tuple(part for part in PARTS if part in without)
+        self._is_shared = "per-cluster" in without
+        self._looks_ahead = "look-ahead" not in without
+        self._minds_switching = "switching" not in without
+        self._learn = learner(is_conformal="conformal" not in without, has_disturbances="disturbances" not in without)
+
+    @property
+    def name(self) -> str:
+        """`tenuto`, and what it is without."""
+        return "-without-".join(("tenuto", *self._without))
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """None to set: what it needs it takes from the profile and the requirements."""
-        return {}
+        """What is switched off; all else it takes from the profile and the requirements."""
+        return {"without": list(self._without)} if self._without else {}
 
     def start(
         self, table: OperatingTable, requirements: Requirements, previous: TenutoState | None = None
     ) -> TenutoState:
-        """Prepare the fronts; a belief so far is kept when only requirements change."""
-        plan = Plan.of(table, requirements)
+        """Prepare the fronts; what was learned so far is kept when only requirements change."""
+        warmest = requirements.constraint("temperature_c")
+        model = None
+        if warmest is not None and self._looks_ahead and requirements.period_ms is not None:
+            model = HeatModel.of(table.about, table.clusters, warmest.bound)
+        plan = Plan.of(table, requirements, has_look_ahead=model is not None)
         priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
+        state = TenutoState(plan, priors, tuple(Believed.of(begin(prior), OPEN) for prior in priors), None, model)
         if previous is None or previous.plan.table is not table:
-            return _fresh(plan, priors, None)
+            return state
         factor = plan.deadline_ms / previous.plan.deadline_ms
-        believed = tuple(Believed.of(one.belief, scaled(one.ceiling, factor)) for one in previous.believed)
-        return TenutoState(plan, priors, believed, previous.busiest_pct)
+        is_same_mission = requirements.mission == previous.plan.requirements.mission
+        return msgspec.structs.replace(
+            state,
+            believed=tuple(Believed.of(one.belief, scaled(one.ceiling, factor)) for one in previous.believed),
+            busiest_pct=previous.busiest_pct,
+            heat=None if previous.heat_model is None else previous.heat,
+            account=previous.account if is_same_mission else None,
+            caps=previous.caps,
+            asked=previous.asked,
+        )
 
     def decide(self, state: TenutoState, observation: Observation) -> tuple[Decision, TenutoState]:
         """Learn from the last inference, then choose."""
-        plan, load_pct = state.plan, observation.readings.get("other_load_pct")
-        if observation.in_force is not None and observation.latency_ms is not None:
+        plan, load_pct = state.plan, reading(observation.readings, "other_load_pct")
+        latency_ms = evidence_ms(observation, len(plan.latency_ms))
+        row = None if latency_ms is None else observation.in_force
+        if row is not None and latency_ms is not None:
             available_ms = plan.deadline_ms - observation.last_waited_ms
-            state = _learned(state, observation.in_force, max(observation.latency_ms, 1e-6), available_ms, load_pct)
+            state = self._learned(state, row, latency_ms, available_ms, load_pct)
         if load_pct is not None and load_pct != state.busiest_pct:
             state = _looked(state, load_pct)
-        return plan.choose(state.believed, observation.waited_ms), state
+        state, caps_hz = _capped(state, observation, row)
+        limits_w = None
+        if state.heat_model is not None or plan.requirements.mission is not None:
+            state, limits_w = self._rationed(state, observation, row, latency_ms)
+        situation = None
+        if plan.is_situated or limits_w is not None or caps_hz is not None or observation.allotment is not None:
+            now = row if row is not None and self._minds_switching else UNKNOWN
+            situation = Situation(now, limits_w, caps_hz, plan.places.number(observation.allotment))
+        decision = plan.choose(state.believed, _gone_ms(observation, plan.deadline_ms), situation)
+        if decision.point != state.asked:
+            state = msgspec.structs.replace(state, asked=decision.point)
+        return decision, state
+
+    def _learned(
+        self, state: TenutoState, row: int, latency_ms: float, available_ms: float, load_pct: float | None
+    ) -> TenutoState:
+        """The state after an inference."""
+        plan, believed = state.plan, state.believed
+        cluster, median_ms = plan.cluster_of[row], plan.latency_ms[row]
+        before, prior = believed[cluster], state.priors[cluster]
+        ceiling = before.ceiling
+        if latency_ms > available_ms:
+            # Unless it was known to be too long, for want of anything shorter: that it was late teaches nothing.
+            if median_ms * before.slowdown * before.margin <= available_ms * PROMISED:
+                ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, prior.shortest_ms)
+        elif ceiling is not OPEN:
+            ceiling = raised(ceiling, latency_ms / median_ms, prior.longest_ms, load_pct)
+        after = Believed.of(self._learn(before.belief, prior, median_ms, latency_ms), ceiling)
+        if self._is_shared:
+            believed = (after,) * len(believed)
+        else:
+            believed = (*believed[:cluster], after, *believed[cluster + 1 :])
+        return TenutoState(
+            plan,
+            state.priors,
+            believed,
+            state.busiest_pct,
+            state.heat_model,
+            state.heat,
+            state.account,
+            state.caps,
+            state.asked,
+        )
+
+    def _rationed(
+        self, state: TenutoState, observation: Observation, row: int | None, latency_ms: float | None
+    ) -> tuple[TenutoState, tuple[float, ...] | None]:
+        """What heat and a mission leave to draw on average, after what was drawn until now."""
+        plan, now_s = state.plan, observation.time_s
+        mission = plan.requirements.mission if self._looks_ahead else None
+        model, heat, account = state.heat_model, state.heat, state.account
+        since_s = heat.time_s if heat is not None else account.time_s if account is not None else now_s
+        cluster, drawn_w = 0, 0.0
+        if row is not None and latency_ms is not None and now_s > since_s:
+            cluster, drawn_w = plan.cluster_of[row], plan.drawn_w(row, latency_ms, 1000 * (now_s - since_s))
+        limits_w: tuple[float, ...] | None = None
+        if model is not None:
+            heat = begin_heat(model, now_s) if heat is None else heat
+            shown_c = reading(observation.readings, "temperature_c")
+            heat = warmed(heat, model, cluster, drawn_w, time_s=now_s, shown_c=shown_c)
+            limits_w = heat_limits_w(heat, model)
+        if mission is not None:
+            account = begin_account(mission, now_s, plan.rest_power_w) if account is None else account
+            account = spent(account, mission, drawn_w, now_s, reading(observation.readings, "energy_mj"))
+            limit_w = min(mission_limit_w(account, mission), MOST_W)
+            limits_w = tuple(min(one, limit_w) for one in limits_w or (MOST_W,) * len(plan.table.clusters))
+        return msgspec.structs.replace(state, heat=heat, account=account), limits_w
 
 
-def _fresh(plan: Plan, priors: tuple[Prior, ...], load_pct: float | None) -> TenutoState:
-    """The state before any inference: the profile holds."""
-    return TenutoState(plan, priors, tuple(Believed.of(begin(prior), OPEN) for prior in priors), load_pct)
+def _capped(
+    state: TenutoState, observation: Observation, row: int | None
+) -> tuple[TenutoState, tuple[int, ...] | None]:
+    """The clocks that the board does not go beyond at present: heat or others hold them down.
+
+    That shows when another row than the one asked for was in force. The cap is taken to last for a while, longer each
+    time that it is met again.
+    """
+    plan, asked, now_s = state.plan, state.asked, observation.time_s
+    caps = state.caps
+    if row is not None and asked != UNKNOWN and plan.cluster_of[row] == plan.cluster_of[asked]:
+        found_hz, cluster = plan.frequency_of[row], plan.cluster_of[row]
+        if found_hz < plan.frequency_of[asked]:
+            caps = caps or (None,) * len(state.believed)
+            before = caps[cluster]
+            lasts_s = FIRST_CAP_S if before is None else min(2 * before.lasts_s, LONGEST_CAP_S)
+            caps = (*caps[:cluster], Cap(found_hz, now_s + lasts_s, lasts_s), *caps[cluster + 1 :])
+        elif caps and (before := caps[cluster]) is not None and found_hz > before.highest_hz:
+            caps = (*caps[:cluster], None, *caps[cluster + 1 :])
+            caps = caps if any(caps) else ()
+    if caps is not state.caps:
+        state = msgspec.structs.replace(state, caps=caps)
+    if not any(cap is not None and now_s < cap.until_s for cap in caps):
+        return state, None
+    return state, tuple(NO_CAP if cap is None or now_s >= cap.until_s else cap.highest_hz for cap in caps)
 
 
-def _learned(
-    state: TenutoState, row: int, latency_ms: float, available_ms: float, load_pct: float | None
-) -> TenutoState:
-    """The state after an inference."""
-    plan, believed = state.plan, state.believed
-    cluster, median_ms = plan.cluster_of[row], plan.latency_ms[row]
-    before, prior = believed[cluster], state.priors[cluster]
-    ceiling = before.ceiling
-    if latency_ms > available_ms:
-        # Unless it was known to be too long, for want of anything shorter: that it was late teaches nothing.
-        if median_ms * before.slowdown * before.margin <= available_ms * PROMISED:
-            ceiling = lowered(ceiling, median_ms, latency_ms, available_ms, prior.shortest_ms)
-    elif ceiling is not OPEN:
-        ceiling = raised(ceiling, prior.longest_ms, load_pct)
-    after = Believed.of(learn(before.belief, prior, median_ms, latency_ms), ceiling)
-    believed = (*believed[:cluster], after, *believed[cluster + 1 :])
-    return TenutoState(plan, state.priors, believed, state.busiest_pct)
+def _gone_ms(observation: Observation, deadline_ms: float) -> float:
+    """What of the coming input's deadline is gone: what it has waited, and the shares of those that wait behind it.
+
+    They came later, so that their deadlines are later, too; with equal shares there is time for those still to come.
+    """
+    waited = waited_ms(observation)
+    if observation.n_queued <= 0 or deadline_ms == math.inf:
+        return waited
+    return deadline_ms - max(deadline_ms - waited, 0.0) / (1 + observation.n_queued)
 
 
 def _looked(state: TenutoState, load_pct: float) -> TenutoState:
@@ -137,7 +292,8 @@ def _looked(state: TenutoState, load_pct: float) -> TenutoState:
         return msgspec.structs.replace(state, busiest_pct=load_pct)
     if load_pct > state.busiest_pct - LOAD_DROP_PCT:
         return state
-    return _fresh(state.plan, state.priors, load_pct)
+    fresh = tuple(Believed.of(begin(prior), OPEN) for prior in state.priors)
+    return msgspec.structs.replace(state, believed=fresh, busiest_pct=load_pct)
 
 
 def _prior(plan: Plan, cluster: int) -> Prior:
@@ -147,9 +303,8 @@ def _prior(plan: Plan, cluster: int) -> Prior:
     p99_ratio = _typical_ratio(plan.table, "latency_p99_ms", rows, assumed=ASSUMED_P99_RATIO)
     miss_share = max(plan.miss_share, LEAST_SHARE)
     return Prior(
-        *spread_of_profile(p90_ratio, p99_ratio, miss_share),
+        *scatter_of_profile(p90_ratio, p99_ratio, miss_share),
         miss_share,
-        NormalDist().inv_cdf(1 - min(miss_share, 0.5)),
         float(np.nanmin(latency_ms, initial=math.inf)),
         float(np.nanmax(latency_ms, initial=0.0)),
     )
