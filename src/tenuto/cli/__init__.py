@@ -15,7 +15,7 @@ def _app() -> "typer.Typer":
     # Here, so that a Ctrl-C while they load is answered like any other.
     import typer  # noqa: PLC0415
 
-    from tenuto.cli import boards, demo, doctor, plot, profile, select, train  # noqa: PLC0415
+    from tenuto.cli import boards, demo, doctor, explain, plot, profile, replay, select, train  # noqa: PLC0415
 
     app = typer.Typer(
         help="Keep a deep neural network inside its requirements while the device under it changes.",
@@ -24,7 +24,7 @@ def _app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for module in (boards, demo, doctor, profile, select, train):
+    for module in (boards, demo, doctor, explain, profile, replay, select, train):
         app.command(module.__name__.rpartition(".")[2])(module.command)
     app.add_typer(plot.app, name="plot")
     return app

@@ -1,0 +1,113 @@
+"""The clairvoyant: it knows how slow everything is now and what noise the inference to come will have.
+
+For each inference every point of the table is tried, with its true latency and energy, and the best one is taken; so no
+policy that must choose a point for that inference does better by its own objective and requirements. Where what is
+chosen now changes what can be had later, it looks ahead: it leaves as much time as the inputs behind need at their
+quickest, and for a mission's energy it pays a price per millijoule, the same all along, that makes the whole mission
+come out (found by bisection over whole passages: the Lagrangian of the mission).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenuto.decisions import Decision, Observation
+from tenuto.points import OperatingTable
+from tenuto.requirements import Constraint, Requirements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreseen:
+    """The inference to come, at every row.
+
+    Attributes:
+        latency_ms: (N,); infinite where the row's cluster is gone.
+        energy_mj: (N,) of the inference and the idle time to the end of its period.
+        stays_cool: (N,) whether the row could be kept up for ever under the temperature bound; None without one.
+        done_by_ms: When it must be done, from now, so that those behind it can be answered in time at their quickest.
+    """
+
+    latency_ms: NDArray[np.float64]
+    energy_mj: NDArray[np.float64]
+    stays_cool: NDArray[np.bool_] | None
+    done_by_ms: float
+
+
+_ALIKE: Final = 1e-9
+
+_State: TypeAlias = tuple[OperatingTable, Requirements]
+
+
+class OraclePolicy:
+    """The best point for each inference, in hindsight.
+
+    Args:
+        foresee: What the world tells it, and nobody else.
+        price_per_mj: Of energy, in the unit of the objective; 0 but for missions.
+    """
+
+    name = "oracle"
+
+    def __init__(self, foresee: Callable[[], Foreseen], *, price_per_mj: float = 0.0) -> None:
+        self._foresee, self._price = foresee, price_per_mj
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The price of energy."""
+        return {"price_per_mj": self._price}
+
+    def start(self, table: OperatingTable, requirements: Requirements, previous: object = None) -> _State:
+        """Everything but the foresight."""
+        del previous
+        return table, requirements
+
+    def decide(self, state: _State, observation: Observation) -> tuple[Decision, _State]:
+        """Try every point."""
+        table, requirements = state
+        seen = self._foresee()
+        cost = self._cost(table, requirements.objective.metric, seen)
+        keeps = np.isfinite(seen.latency_ms) & ~np.isnan(cost)
+        given_up: list[str] = []
+        for constraint in requirements.constraints:
+            excess = _excess(constraint, table, seen, observation.waited_ms)
+            least = np.min(excess[keeps], initial=np.inf)
+            if least > 0:
+                given_up.append(constraint.metric)
+            keeps &= excess <= max(least, 0.0) * (1 + _ALIKE)
+            if constraint.metric == "latency_ms" and least <= 0:
+                considerate = keeps & (seen.latency_ms <= seen.done_by_ms)
+                quickest = keeps & (seen.latency_ms <= seen.latency_ms[keeps].min() * (1 + _ALIKE))
+                keeps = considerate if considerate.any() else quickest
+        rows = np.flatnonzero(keeps)
+        best = cost[rows].min()
+        alike = rows[cost[rows] <= best + abs(best) * _ALIKE]
+        row = int(alike[np.argmin(seen.energy_mj[alike])])
+        return Decision(row, tuple(reversed(given_up)), latency_ms=float(seen.latency_ms[row])), state
+
+    def _cost(self, table: OperatingTable, objective: str, seen: Foreseen) -> NDArray[np.float64]:
+        """The objective, lower is better."""
+        if objective == "energy_mj":
+            cost = seen.energy_mj
+        elif objective == "latency_ms":
+            cost = seen.latency_ms
+        else:
+            value = table.column(objective).value
+            cost = -value if objective == "accuracy_pct" else value
+        return cost + self._price * seen.energy_mj if self._price else cost
+
+
+def _excess(constraint: Constraint, table: OperatingTable, seen: Foreseen, waited_ms: float) -> NDArray[np.float64]:
+    """How far each row is from keeping a constraint (N,); 0 or less where it keeps it."""
+    if constraint.metric == "latency_ms":
+        return seen.latency_ms + waited_ms - constraint.bound
+    if constraint.metric == "energy_mj":
+        return seen.energy_mj - constraint.bound
+    if constraint.metric == "temperature_c":
+        # Of those that get too warm the one that draws least.
+        return np.zeros(len(table)) if seen.stays_cool is None else np.where(seen.stays_cool, 0.0, seen.energy_mj)
+    value = table.column(constraint.metric).value
+    excess = constraint.bound - value if constraint.relation == ">=" else value - constraint.bound
+    return np.where(np.isnan(excess), np.inf, excess)

@@ -1,0 +1,246 @@
+"""One policy's passage through one scenario: every event in its order, on a simulated board."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from tenuto.control import Policy
+from tenuto.errors import PlatformError
+from tenuto.platforms.simulated import BoardSpec, SimulatedPlatform
+from tenuto.points import OperatingTable
+from tenuto.runtime import Watch
+from tenuto.scenarios import Scenario, world_of
+from tenuto.simulation._applications import Prepared
+from tenuto.simulation._oracle import Foreseen
+from tenuto.simulation._outcome import ApplicationRun, Outcome, Sample
+from tenuto.simulation._outlook import Outlook
+from tenuto.simulation._runner import NEVER, Runner
+from tenuto.traces import Event
+
+SAMPLE_S: Final = 0.1
+
+MakePolicy = Callable[["Passage", int], Policy[Any]]
+
+
+class Passage:
+    """One policy, one scenario, one seed.
+
+    Args:
+        scenario: Or a variant.
+        prepared: Its applications.
+        tables: What each application's policy chooses from.
+        make_policy: Given this passage and the application's index.
+        spec: The board.
+        seed: Of everything random.
+        allot: The slow tier, where there is one.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        prepared: Sequence[Prepared],
+        tables: Sequence[OperatingTable],
+        make_policy: MakePolicy,
+        spec: BoardSpec,
+        *,
+        seed: int,
+        slow_tier: Any = None,
+        is_sampled: bool = False,
+    ) -> None:
+        self.scenario, self.spec, self.seed = scenario, spec, seed
+        self.platform = SimulatedPlatform(spec, seed=seed, schedule=world_of(scenario, seed))
+        self.runners: list[Runner] = []
+        for index, (one, table) in enumerate(zip(prepared, tables, strict=True)):
+            policy = make_policy(self, index)
+            self.runners.append(
+                Runner(one, table, policy, spec, seed=seed, index=index, duration_s=scenario.duration_s)
+            )
+        self._slow_tier = slow_tier
+        self._changes = deque(scenario.changes)
+        self._is_sampled = is_sampled
+        self.coming = 0
+        self._places: dict[int, Any] = {}
+        self._outlook = Outlook(self.platform)
+        self._driven: set[str] = set()
+        self._tick_every_s = SAMPLE_S if is_sampled else 10 * SAMPLE_S
+        self._tick_s = self._tick_every_s
+        self._samples: list[Sample] = []
+        self._energy_mj: dict[str, float] = {}
+        self._throttled_s, self._hottest_c = 0.0, None
+
+    def run(self, name: str) -> Outcome:
+        """From the beginning to the end.
+
+        Args:
+            name: Of the policy, as it was asked for.
+        """
+        off_s = None
+        with self.platform.hold() as board:
+            self._watch = Watch(board, self.platform.monitors, self.platform.clock, None)
+            try:
+                self._go()
+            except PlatformError:
+                off_s = self.platform.clock.now_s()
+                self._give_up_at(off_s)
+        truth = self.platform.truth()
+        rails = [name for name in truth.energy_mj if name != "board"]
+        return Outcome(
+            self.scenario,
+            name,
+            self.runners[0].parameters,
+            self.seed,
+            tuple(self._run_of(one) for one in self.runners),
+            sum(truth.energy_mj[rail] for rail in rails),
+            sum(truth.energy_mj.values()),
+            off_s,
+            tuple(self._samples),
+            self._throttled_s,
+            self._hottest_c,
+            None if truth.battery_mj is None else 100 * truth.battery_mj / self._capacity_mj(),
+        )
+
+    def _run_of(self, runner: Runner) -> ApplicationRun:
+        disturbances = (Event(one.time_s, one.label, one.until_s) for one in self.scenario.disturbances)
+        events = sorted([*runner.events, *disturbances], key=lambda event: event.time_s)
+        return ApplicationRun(
+            runner.name,
+            runner.table,
+            runner.prepared.requirements,
+            tuple(runner.steps),
+            tuple(events),
+            tuple(runner.trouble),
+        )
+
+    def _capacity_mj(self) -> float:
+        battery = self.spec.battery
+        return math.nan if battery is None else battery.capacity_wh.value * 3.6e6
+
+    def _give_up_at(self, now_s: float) -> None:
+        """The board is off: what came and what comes is never answered."""
+        for one in self.runners:
+            one.arrive(NEVER)
+            one.lose(now_s)
+
+    def _go(self) -> None:
+        platform, end_s = self.platform, self.scenario.duration_s
+        by_running: dict[int, Runner] = {}
+        now_s = 0.0
+        while now_s < end_s or by_running:
+            next_s = min(
+                [
+                    end_s,
+                    self._tick_s,
+                    *([self._changes[0].time_s] if self._changes else ()),
+                    *(one.next_arrival_s for one in self.runners),
+                ]
+            )
+            ended = platform.advance(max(next_s, now_s) if now_s < end_s else NEVER)
+            now_s = platform.clock.now_s()
+            for running in ended:
+                by_running.pop(id(running)).ended(now_s)
+                self._watch.nudge(now_s)
+            if now_s >= self._tick_s:
+                self._tick(now_s)
+            self._change(now_s)
+            if now_s >= end_s:
+                continue
+            for index, one in enumerate(self.runners):
+                one.arrive(now_s)
+                if one.running is None and one.queue:
+                    self._begin(index, one, now_s)
+                    if one.running is not None:
+                        by_running[id(one.running)] = one
+
+    def _change(self, now_s: float) -> None:
+        """Requirements that change by now."""
+        while self._changes and self._changes[0].time_s <= now_s:
+            change = self._changes.popleft()
+            for one in self.runners:
+                if one.name == change.application:
+                    one.require(change.requirements, now_s)
+
+    def _tick(self, now_s: float) -> None:
+        """See what the board really does."""
+        self._tick_s = now_s + self._tick_every_s
+        truth = self.platform.truth()
+        hottest_c = max(truth.temperature_c.values())
+        self._hottest_c = hottest_c if self._hottest_c is None else max(self._hottest_c, hottest_c)
+        is_throttled = self.platform.is_throttled
+        self._throttled_s += self._tick_every_s * is_throttled
+        if self._is_sampled:
+            before = self._energy_mj or dict.fromkeys(truth.energy_mj, 0.0)
+            mean_w = {rail: (mj - before[rail]) / (1000 * self._tick_every_s) for rail, mj in truth.energy_mj.items()}
+            self._energy_mj = dict(truth.energy_mj)
+            self._samples.append(
+                Sample(
+                    now_s, mean_w, dict(truth.temperature_c), dict(truth.frequency_hz), is_throttled, truth.battery_mj
+                )
+            )
+
+    def foresee(self, index: int) -> Foreseen:
+        """What only the world knows of an application's coming inference.
+
+        Args:
+            index: The application's.
+        """
+        runner = self.runners[index]
+        which = self.coming
+        if index not in self._places:
+            rows = [
+                (work, one.cluster, one.n_cores, one.frequency_hz)
+                for work, one in zip(runner.works_of, runner.configurations, strict=True)
+            ]
+            self._places[index] = self.platform.places(rows)
+        period_ms = runner.requirements.period_ms or runner.until_next_ms(which)
+        latency_ms, energy_mj = self.platform.foresee(
+            self._places[index],
+            factor=runner.factors[which],
+            period_ms=period_ms,
+            owner=index,
+            leaves=self._unclaimed(index),
+        )
+        bound = runner.requirements.constraint("temperature_c")
+        cool = None if bound is None else self._outlook.keeps(runner.table, energy_mj / period_ms, bound.bound)
+        quickest_ms = float(latency_ms.min()) / runner.factors[which]
+        done_by_s = runner.latest_start_s(which + 1, quickest_ms) - self.platform.clock.now_s()
+        return Foreseen(latency_ms, energy_mj, cool, 1000 * done_by_s)
+
+    def _unclaimed(self, index: int) -> set[str]:
+        """Driven clusters that go back to their governors if an application does not use them."""
+        others = {one.claim[0] for other, one in enumerate(self.runners) if other != index and one.claim is not None}
+        return self._driven - others
+
+    def _begin(self, index: int, runner: Runner, now_s: float) -> None:
+        """Start the next input that is worth it."""
+        while runner.queue:
+            which = runner.queue.popleft()
+            self.coming = which
+            asked = runner.decide(which, now_s, self._watch)
+            if asked.waited_ms >= runner.deadline_ms:
+                runner.skip(asked)
+                continue
+            point = asked.answer.decision.point
+            wanted = runner.configurations[point]
+            row = self._place(runner, point)
+            running = self.platform.start(
+                runner.works_of[point],
+                factor=runner.factors[which],
+                cluster=wanted.cluster,
+                n_cores=wanted.n_cores,
+                owner=index,
+            )
+            runner.began(running, asked, row)
+            return
+
+    def _place(self, runner: Runner, row: int) -> int | None:
+        """Ask for the clock; clocks that nobody needs any more go back to their governors."""
+        wanted = runner.configurations[row]
+        runner.claim = (wanted.cluster, wanted.frequency_hz)
+        claimed = {claim[0] for one in self.runners if (claim := one.claim) is not None and claim[1] is not None}
+        asked: dict[str, int | None] = dict.fromkeys(self._driven - claimed)
+        if wanted.frequency_hz is not None:
+            asked[wanted.cluster] = wanted.frequency_hz
+        self._driven = claimed
+        found = self.platform.request(asked) if asked else {}
+        return row if wanted.frequency_hz is None else runner.row_at(row, found[wanted.cluster])

@@ -1,0 +1,213 @@
+"""One application while a scenario runs: its queue, its policy, what came of each input."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tenuto.control import Policy
+from tenuto.decisions import Allotment, Decision, Observation
+from tenuto.platforms.simulated import BoardSpec, Running
+from tenuto.platforms.simulated.noise import LatencyNoise
+from tenuto.points import OperatingTable
+from tenuto.requirements import Requirements
+from tenuto.runtime import Answer, Guarded, Watch
+from tenuto.scenarios import arrival_times_s
+from tenuto.simulation._applications import Prepared
+from tenuto.traces import Event, Step
+
+NEVER: Final = math.inf
+STALE: Final = "skipped: stale before its turn came"
+_NOISE_STREAM: Final = 1000
+_LOOK_AHEAD: Final = 64
+"""Inputs: beyond so many the present choice makes no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A policy's answer for one input.
+
+    Attributes:
+        index: The input's number.
+        observation: What the policy was told.
+        answer: What it answered, or what stands in for that.
+        waited_ms: How long the input has waited.
+    """
+
+    index: int
+    observation: Observation
+    answer: Answer
+    waited_ms: float
+
+
+class Runner:
+    """One application while a scenario runs.
+
+    Args:
+        prepared: The application.
+        table: That its policy chooses from.
+        policy: Its own.
+        spec: The board.
+        seed: Of the passage.
+        index: The application's in the scenario: each has a noise of its own.
+        duration_s: Of the scenario.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        table: OperatingTable,
+        policy: Policy[Any],
+        spec: BoardSpec,
+        *,
+        seed: int,
+        index: int,
+        duration_s: float,
+    ) -> None:
+        application = prepared.application
+        self.prepared, self.name, self.table = prepared, application.name, table
+        self.parameters = policy.parameters
+        # However long a decision takes: what comes of a passage must not depend on the machine.
+        self.policy = Guarded(policy, table, prepared.requirements, longest_ms=math.inf)
+        self.trouble: dict[str, None] = {}
+        self.requirements = prepared.requirements
+        self.arrivals_s: list[float] = arrival_times_s(application, duration_s, seed=seed, index=index).tolist()
+        self.works = prepared.works(spec)
+        self.configurations = [table.configuration(row) for row in range(len(table))]
+        self.works_of = [self.works[one.sub_network] for one in self.configurations]
+        self._row_of = {
+            (one.cluster, one.n_cores, one.frequency_hz, one.sub_network): row
+            for row, one in enumerate(self.configurations)
+        }
+        noise = LatencyNoise(spec.noise, [seed, _NOISE_STREAM + index])
+        self.factors = [noise.draw() for _ in self.arrivals_s]
+        self.queue: deque[int] = deque()
+        self.n_arrived = 0
+        self.running: Running | None = None
+        self.claim: tuple[str, int | None] | None = None
+        self.allotment: Allotment | None = None
+        self.steps: list[Step] = []
+        self.events: list[Event] = []
+        self._pending: tuple[Asked, int | None] | None = None
+        self._last: tuple[int | None, float | None, float] = (None, None, 0.0)
+        self.deadline_ms = NEVER
+        self.require(prepared.requirements, None)
+
+    def require(self, requirements: Requirements, time_s: float | None) -> None:
+        """What must hold from now on."""
+        if time_s is not None:
+            self.policy.require(requirements)
+        self.requirements = requirements
+        deadline = requirements.constraint("latency_ms")
+        self.deadline_ms = NEVER if deadline is None else deadline.bound
+        if time_s is not None:
+            self.events.append(Event(time_s, "requirements", from_index=len(self.steps), requirements=requirements))
+
+    @property
+    def next_arrival_s(self) -> float:
+        """When its next input comes."""
+        return self.arrivals_s[self.n_arrived] if self.n_arrived < len(self.arrivals_s) else NEVER
+
+    def arrive(self, now_s: float) -> None:
+        """Inputs that came until now wait for their turn."""
+        while self.next_arrival_s <= now_s:
+            self.queue.append(self.n_arrived)
+            self.n_arrived += 1
+
+    def decide(self, index: int, now_s: float, watch: Watch) -> Asked:
+        """Ask the policy."""
+        waited_ms = max(1000 * (now_s - self.arrivals_s[index]), 0.0)
+        row, latency_ms, last_waited_ms = self._last
+        observation = Observation(
+            now_s, row, latency_ms, last_waited_ms, waited_ms, watch.readings, len(self.queue), self.allotment
+        )
+        self._last = (None, None, 0.0)
+        answer = self.policy.decide(observation)
+        self.policy.keep()
+        if answer.error is not None:
+            self.trouble[answer.error] = None
+        return Asked(index, observation, answer, waited_ms)
+
+    def skip(self, asked: Asked) -> None:
+        """Note an input that was stale before its turn came."""
+        self._note(asked, error=STALE if asked.answer.error is None else f"{STALE}; {asked.answer.error}")
+
+    def began(self, running: Running, asked: Asked, row: int | None) -> None:
+        """An inference has begun, with this row in force as far as is known."""
+        self.running = running
+        self._pending = asked, row
+
+    def row_at(self, row: int, frequency_hz: int) -> int | None:
+        """The row in force where the board holds the clock down."""
+        one = self.configurations[row]
+        if one.frequency_hz is None or one.frequency_hz == frequency_hz:
+            return row
+        return self._row_of.get((one.cluster, one.n_cores, frequency_hz, one.sub_network))
+
+    def ended(self, now_s: float) -> None:
+        """Its inference is done."""
+        if self._pending is None or self.running is None:
+            raise AssertionError("only what began can end")
+        asked, row = self._pending
+        latency_ms = 1000 * (now_s - self.running.began_s)
+        self._note(asked, applied=row, latency_ms=latency_ms, error=asked.answer.error)
+        self._last = (row, latency_ms, asked.waited_ms)
+        self.running = self._pending = None
+
+    def until_next_ms(self, which: int) -> float:
+        """From an input's arrival to the next one's; for the last one, from the one before."""
+        arrivals_s = self.arrivals_s
+        if which + 1 < len(arrivals_s):
+            return 1000 * (arrivals_s[which + 1] - arrivals_s[which])
+        return 1000 * (arrivals_s[which] - arrivals_s[which - 1]) if which else self.deadline_ms
+
+    def latest_start_s(self, which: int, quickest_ms: float) -> float:
+        """When an input must begin so that it and those behind it are in time, each answered as quickly as can be.
+
+        Args:
+            which: The input.
+            quickest_ms: The quickest that an inference can be now, without noise.
+        """
+        arrivals_s, deadline_s = self.arrivals_s, self.deadline_ms / 1000
+        end = min(which + _LOOK_AHEAD, len(arrivals_s))
+        latest_s = NEVER
+        for index in range(end - 1, which - 1, -1):
+            takes_s = quickest_ms * self.factors[index] / 1000
+            own_s = arrivals_s[index] + deadline_s - takes_s
+            if own_s < arrivals_s[index]:
+                continue  # late whatever is done
+            latest_s = min(own_s, latest_s - takes_s) if latest_s - takes_s >= arrivals_s[index] else own_s
+        return latest_s
+
+    def _note(self, asked: Asked, **outcome: Any) -> None:
+        self.steps.append(
+            Step(
+                index=asked.index,
+                time_s=asked.observation.time_s,
+                observation=asked.observation,
+                decision=asked.answer.decision,
+                deadline_ms=None if self.deadline_ms == NEVER else self.deadline_ms,
+                waited_ms=asked.waited_ms,
+                decide_us=asked.answer.decide_us,
+                is_fallback=asked.answer.is_fallback,
+                load_pct=asked.observation.readings.get("load_pct"),
+                **outcome,
+            )
+        )
+
+    def lose(self, now_s: float) -> None:
+        """The board is off: nothing that waits or runs is ever answered."""
+        observation, decision = Observation(now_s), Decision(self.steps[-1].decision.point if self.steps else 0)
+        lost = [self._pending[0].index] if self._pending is not None else []
+        for index in (*lost, *self.queue):
+            self.steps.append(
+                Step(
+                    index=index,
+                    time_s=max(now_s, self.arrivals_s[index]),
+                    observation=observation,
+                    decision=decision,
+                    deadline_ms=None if self.deadline_ms == NEVER else self.deadline_ms,
+                    error="the board switched itself off",
+                )
+            )
+        self.queue.clear()
