@@ -34,6 +34,7 @@ QUANTITIES: Final = {
         Quantity("latency_p99_ms", "ms", "latency, 99th percentile", digits=2),
         Quantity("accuracy_pct", "%", "accuracy", higher_is_better=True, digits=2),
         Quantity("energy_mj", "mJ", "energy of one inference"),
+        Quantity("battery_mj", "mJ", "energy left in the battery", higher_is_better=True, digits=0),
         Quantity("power_w", "W", "power while running", digits=2),
         Quantity("idle_power_w", "W", "power between inferences", digits=2),
         Quantity("temperature_c", "°C", "temperature"),

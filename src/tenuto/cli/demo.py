@@ -1,6 +1,5 @@
 """`tenuto demo`: the main job, on this machine, in a minute."""
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tenuto.cli._places import check_place
 from tenuto.cli.profile import INTERRUPTED, progress_bar
 from tenuto.control import Policy
 from tenuto.demo import PER_FRAME, Comparison, LiveView, Outcome, check_seconds, compare, machine, policies
@@ -39,7 +39,7 @@ def command(
     check_seconds(seconds, n_policies=len(contenders))
     for path in (report, picture):
         if path is not None:
-            _check_place(path)
+            check_place(path)
     console = Console(stderr=True)
     try:
         platform = LinuxPlatform()
@@ -161,19 +161,6 @@ def _shown(value: float | None, form: str) -> str:
 
 def _run(outcome: Outcome) -> Run:
     return Run(outcome.header.policy, outcome.header, outcome.steps, outcome.header.events, outcome.measures)
-
-
-def _check_place(path: Path) -> None:
-    """Raise UsageError now for a file that could not be written a minute later."""
-    problem = None
-    if not path.parent.is_dir():
-        problem = f"{path.parent} is not a folder"
-    elif path.is_dir():
-        problem = f"{path} is a folder"
-    elif not os.access(path if path.exists() else path.parent, os.W_OK):
-        problem = f"{path} may not be written"
-    if problem is not None:
-        raise UsageError(f"{problem}; choose another place for {path.name or 'it'}")
 
 
 def _write(path: Path, text: str) -> None:

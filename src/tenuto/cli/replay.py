@@ -13,6 +13,7 @@ from rich.progress import Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from tenuto.cli._places import check_folder, check_place
 from tenuto.errors import UsageError
 from tenuto.report import render_replay
 from tenuto.scenarios import Scenario, load_scenario, scenario_ids
@@ -30,6 +31,8 @@ from tenuto.simulation import (
 from tenuto.storage import replace_file
 
 DEFAULT_POLICIES = ("tenuto", "alert", "level-step", "schedutil+static", "oracle")
+
+MOST_SEEDS = 10_000
 
 _SIDE_BY_SIDE = 4
 """Policies beside each other on a line of 80 characters."""
@@ -82,14 +85,24 @@ def command(
         return
     asked = tuple(policy or DEFAULT_POLICIES)
     chosen = parse_seeds(seeds)
-    found = _with_progress(scenario, asked, chosen, jobs=jobs, ray=ray)
+    if report is not None:
+        check_place(report)
+    if trace is not None:
+        check_folder(trace)
     loaded = load_scenario(scenario)
-    if report is not None or trace is not None:
-        _draw(loaded, found, report, trace)
+    found = _with_progress(scenario, asked, chosen, jobs=jobs, ray=ray)
+    # First the figures: a page that cannot be written must not cost them.
     if json:
         typer.echo(msgspec.json.encode(as_json(loaded, found)).decode())
     else:
         render(loaded, found, Console())
+    if report is not None or trace is not None:
+        try:
+            _draw(loaded, found, report, trace)
+        except OSError as error:
+            raise UsageError(
+                f"{error.filename}: {error.strerror}; the figures above are all there is; choose another place"
+            ) from error
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -99,13 +112,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         UsageError: Neither, or none.
     """
     first, colon, last = text.partition(":")
-    try:
-        begin, end = (int(first), int(last)) if colon else (1, int(first) + 1)
-    except ValueError:
-        raise UsageError(
-            f"--seeds: asked {text!r}, expected a number such as 20, or a range such as 9001:9021"
-        ) from None
-    if begin < 0 or end <= begin:
+    parts = (first, last) if colon else (first,)
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise UsageError(f"--seeds: asked {text!r}, expected a number such as 20, or a range such as 9001:9021")
+    begin, end = (int(first), int(last)) if colon else (1, int(first) + 1)
+    if end - begin > MOST_SEEDS:
+        raise UsageError(f"--seeds: asked {text!r}, which are {end - begin} seeds; give {MOST_SEEDS} at most")
+    if end <= begin:
         raise UsageError(
             f"--seeds: asked {text!r}, which is no seed at all; give 1 or more, or FROM:TO with TO above FROM"
         )

@@ -8,8 +8,8 @@ A *ratio* is latency / profiled median. Three things are told apart, because eac
   foretells the next (arXiv 2606.16106). A single surprise is expected to be repeated, if that is what surprises do
   here; when ratios look as before again, it is forgotten at once. One that stays becomes the slowdown.
 * **scatter** around either. How many deviations must be left is a conformal quantile (Angelopoulos, Candès,
-  Tibshirani, Conformal PID Control, 2023, equation 4, with steps that grow with the excess): it rises with every broken
-  promise and falls otherwise, so that as many are broken as the miss budget allows, Gaussian or not.
+  Tibshirani, Conformal PID Control, 2023, equation 4): it rises with every broken promise and falls otherwise, so that
+  as many are broken as the miss budget allows, Gaussian or not.
 
 A decision comes right after an inference has emptied the caches, where every object touched costs more than the
 arithmetic done on it: so a belief is a few numbers.
@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from statistics import NormalDist
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -41,10 +41,10 @@ SIGMA_GAIN: Final = 0.03
 DEPTH_GAIN: Final = 0.3
 """Of a disturbance's depth, for each ratio within it."""
 
-FIRST_DEPTH_SIGMA: Final = 0.2
+FIRST_DEPTH_SIGMA: Final = 0.1
 """How much ratios within a disturbance scatter, before anything is known of that."""
 
-DEPTH_SIGMA_GAIN: Final = 0.3
+DEPTH_SIGMA_GAIN: Final = 0.4
 
 LASTING: Final = 12
 """A disturbance of so many inferences is the slowdown."""
@@ -55,10 +55,11 @@ FASTER: Final = 2
 STEP: Final = 0.3
 """By which a broken promise raises the quantile, in deviations."""
 
-REACH: Final = 0.1
-"""And at least this part of the excess."""
-
 LEAST_QUANTILE: Final = 0.5
+
+OFTEN: Final = 3.0
+"""Disturbances are reckoned with beforehand when more than so many began lately, and more often than promises may be
+broken: two changes of phase are no habit."""
 
 PERSISTENCE_GAIN: Final = 0.1
 
@@ -192,61 +193,48 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
         median_ms: The profiled latency of the point that was in force, above 0.
         latency_ms: What it took, above 0.
     """
-    lasting, sigma, depth, n_within = belief.lasting, belief.sigma, belief.depth, belief.n_within
-    depth_sigma, persistence, typical, n = belief.depth_sigma, belief.persistence, belief.typical, belief.n + 1
-    rate = belief.rate * (1 - prior.miss_share)
-    away = math.log(latency_ms / (median_ms * lasting))
-    band, n_faster, residual = max(BAND * sigma, LEAST_BAND), 0, math.nan
-    is_disturbed = depth != 1.0
-    beyond = away - math.log(depth)
-    if is_disturbed and abs(beyond) <= max(band, BAND * depth_sigma) and away > band:
-        # Disturbed still, and about as deep.
-        depth_sigma = math.sqrt(depth_sigma**2 + DEPTH_SIGMA_GAIN * (beyond**2 - depth_sigma**2))
-        depth *= math.exp(DEPTH_GAIN * beyond)
-        n_within += 1
-        if n_within == 2:
-            persistence += PERSISTENCE_GAIN * (1 - persistence)
-        if n_within >= LASTING:
-            lasting, depth, n_within = lasting * depth, 1.0, 0
-    elif abs(away) <= band:
-        if n_within == 1:
-            persistence -= PERSISTENCE_GAIN * persistence
-        depth, n_within, residual = 1.0, 0, away
-        lasting *= math.exp(max(GAIN, 1 / (n + 4)) * away)
+    n, band = belief.n + 1, max(BAND * belief.sigma, LEAST_BAND)
+    away = math.log(latency_ms / (median_ms * belief.lasting))
+    sigma, n_faster = belief.sigma, 0
+    seen = _Disturbance(
+        belief.lasting,
+        belief.depth,
+        belief.n_within,
+        belief.depth_sigma,
+        belief.persistence,
+        belief.rate * (1 - prior.miss_share / OFTEN),
+        belief.typical,
+    )
+    if abs(away) <= band:
+        seen = _over(seen, away, n)
+        variance = sigma**2 + max(SIGMA_GAIN, 1 / (n + 10)) * (away**2 - sigma**2)
+        sigma = max(math.sqrt(variance), LEAST_SIGMA)
     elif away > 0:
-        ratio = latency_ms / (median_ms * lasting)
-        if is_disturbed:
-            depth_sigma = math.sqrt(depth_sigma**2 + DEPTH_SIGMA_GAIN * (min(beyond, 1.0) ** 2 - depth_sigma**2))
-        else:
-            rate += prior.miss_share
-            typical += (0.5 if ratio > typical else 0.1) * (ratio - typical)
-        depth, n_within = ratio, n_within + 1 if is_disturbed else 1
+        seen = _within(seen, away, band, prior.miss_share / OFTEN)
     else:
-        depth, n_within, n_faster = 1.0, 0, belief.n_faster + 1
+        n_faster = belief.n_faster + 1
+        lasting = seen.lasting
         if n_faster >= FASTER:
             lasting, n_faster = lasting * math.exp(away), 0
-    if not math.isnan(residual):
-        variance = sigma**2 + max(SIGMA_GAIN, 1 / (n + 10)) * (residual**2 - sigma**2)
-        sigma = max(math.sqrt(variance), LEAST_SIGMA)
+        seen = seen._replace(lasting=lasting, depth=1.0, n_within=0)
     quantile = _quantile(belief, prior, median_ms, latency_ms)
-    slowdown, margin = lasting, math.exp(min(quantile * sigma, MOST_MARGIN))
-    depth_sigma = min(max(depth_sigma, LEAST_SIGMA), MOST_SIGMA)
-    if depth != 1.0 and persistence > prior.miss_share:
-        slowdown = lasting * depth
-        margin = math.exp(min(quantile * max(sigma, depth_sigma), MOST_MARGIN))
-    elif rate > prior.miss_share * MORE:
+    slowdown, margin = seen.lasting, math.exp(min(quantile * sigma, MOST_MARGIN))
+    if seen.depth != 1.0 and seen.persistence > prior.miss_share:
+        slowdown = seen.lasting * seen.depth
+        margin = math.exp(min(quantile * max(sigma, seen.depth_sigma), MOST_MARGIN))
+    elif seen.rate > prior.miss_share * MORE:
         # Disturbances begin more often than promises may be broken: the next one has to be reckoned with.
-        margin = max(margin, typical)
+        margin = max(margin, seen.typical)
     return Belief(
-        lasting,
+        seen.lasting,
         sigma,
         quantile,
-        depth,
-        n_within,
-        depth_sigma,
-        persistence,
-        rate,
-        typical,
+        seen.depth,
+        seen.n_within,
+        seen.depth_sigma,
+        seen.persistence,
+        seen.rate,
+        seen.typical,
         n,
         n_faster,
         slowdown,
@@ -254,11 +242,51 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
     )
 
 
+class _Disturbance(NamedTuple):
+    """The part of a belief that is about disturbances; names as there."""
+
+    lasting: float
+    depth: float
+    n_within: int
+    depth_sigma: float
+    persistence: float
+    rate: float
+    typical: float
+
+
+def _over(seen: _Disturbance, away: float, n: int) -> _Disturbance:
+    """A ratio as before: no disturbance, or none any more."""
+    persistence = seen.persistence
+    if seen.n_within == 1:
+        persistence -= PERSISTENCE_GAIN * persistence
+    lasting = seen.lasting * math.exp(max(GAIN, 1 / (n + 4)) * away)
+    return seen._replace(lasting=lasting, depth=1.0, n_within=0, persistence=persistence)
+
+
+def _within(seen: _Disturbance, away: float, band: float, rate_gain: float) -> _Disturbance:
+    """A ratio above what lasts: a disturbance begins, goes on, or gets deeper."""
+    lasting, depth, n_within, depth_sigma, persistence, rate, typical = seen
+    ratio, n_within = math.exp(away), n_within + 1
+    if depth == 1.0:
+        typical += (0.5 if ratio > typical else 0.1) * (ratio - typical)
+        return _Disturbance(lasting, ratio, 1, depth_sigma, persistence, rate + rate_gain, typical)
+    beyond = away - math.log(depth)
+    is_alike = abs(beyond) <= max(band, BAND * depth_sigma)
+    spread = min(abs(beyond), 1.0)
+    depth_sigma = math.sqrt(depth_sigma**2 + DEPTH_SIGMA_GAIN * (spread**2 - depth_sigma**2))
+    depth_sigma = min(max(depth_sigma, LEAST_SIGMA), MOST_SIGMA)
+    depth = depth * math.exp(DEPTH_GAIN * beyond) if is_alike else ratio
+    if n_within == 2:
+        persistence += PERSISTENCE_GAIN * (1 - persistence)
+    if n_within >= LASTING:
+        lasting, depth, n_within = lasting * depth, 1.0, 0
+    return _Disturbance(lasting, depth, n_within, depth_sigma, persistence, rate, typical)
+
+
 def _quantile(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> float:
     """Raised by a broken promise, lowered by one that was kept."""
     quantile, share = belief.quantile, prior.miss_share
     expected_ms = median_ms * belief.slowdown
     if latency_ms > expected_ms * belief.margin:
-        excess = math.log(latency_ms / expected_ms) / belief.sigma - quantile
-        return quantile + max(STEP, min(REACH * excess, 10 * STEP)) * (1 - share)
+        return quantile + STEP * (1 - share)
     return max(quantile - STEP * share, LEAST_QUANTILE)

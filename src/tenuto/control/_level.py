@@ -58,10 +58,10 @@ class Level:
         rows_of: Sequence[NDArray[np.intp]],
         kept: Sequence[Constraint],
         given_up: Sequence[Constraint],
+        *,
         metric: str,
         spending: Spending | None,
         places: Places,
-        *,
         has_look_ahead: bool = False,
     ) -> "Level":
         """Prepare; `rows_of` each cluster, and `metric` of the objective."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tenuto.control._front import BoundedFront, Front
 from tenuto.control._level import SCALED, Level, cost_of, keeps_static
 from tenuto.control._situation import (
+    ANYWHERE,
     NO_CAP,
     NO_LIMIT,
     UNKNOWN,
@@ -120,9 +121,9 @@ class Plan:
                 rows_of,
                 ordered[: len(ordered) - n],
                 ordered[len(ordered) - n :],
-                requirements.objective.metric,
-                spending,
-                places,
+                metric=requirements.objective.metric,
+                spending=spending,
+                places=places,
                 has_look_ahead=has_look_ahead,
             )
             for n in range(len(ordered) + 1)
@@ -200,6 +201,12 @@ class Plan:
                 else:
                     reason = self._reason(level, second)
                 return Decision(row, level.names, slowdown, self.latency_ms[row] * slowdown * margin, reason)
+        if situation is not None and (situation.caps_hz is not None or situation.place != ANYWHERE):
+            # Where it must run nothing is left: an application has to run somewhere.
+            anywhere = Situation(
+                situation.row, situation.limits_w, None, ANYWHERE if situation.caps_hz is None else situation.place
+            )
+            return self.choose(allowances, waited_ms, anywhere)
         raise AssertionError("the last level keeps every point that has figures")
 
     def _keys(self, allowances: Sequence[Allowance], situation: Situation) -> list[Key]:

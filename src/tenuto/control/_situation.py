@@ -30,6 +30,9 @@ LIMIT_STEP: Final = math.log(1.02)
 NO_LIMIT: Final = 1 << 30
 NOTHING_ALLOWED: Final = -(1 << 30)
 NO_CAP: Final = 1 << 62
+GONE: Final = 0
+"""The highest clock of a cluster that was switched off or taken away."""
+
 ANYWHERE: Final = -1
 UNKNOWN: Final = -1
 
@@ -185,7 +188,9 @@ def situate(
     slowdown_step, limit_step, cap_hz, place = key
     if place != ANYWHERE:
         rows = np.intersect1d(rows, places.rows_at[place], assume_unique=True)
-    if cap_hz != NO_CAP:
+    if cap_hz == GONE:
+        rows = rows[:0]
+    elif cap_hz != NO_CAP:
         below = rows[table.frequency_hz[rows] <= cap_hz]
         rows = below if len(below) else rows
     keys = [one[rows] for one in order]

@@ -13,7 +13,7 @@ from tenuto.control._ceiling import OPEN, Ceiling, lowered, raised, scaled
 from tenuto.control._heat import MOST_W, Heat, HeatModel, begin_heat, heat_limits_w, warmed
 from tenuto.control._mission import Account, begin_account, mission_limit_w, spent
 from tenuto.control._plan import Plan
-from tenuto.control._situation import NO_CAP, UNKNOWN, Situation
+from tenuto.control._situation import GONE, NO_CAP, UNKNOWN, Situation
 from tenuto.control._sound import evidence_ms, reading, waited_ms
 from tenuto.decisions import Decision, Observation
 from tenuto.errors import UnknownNameError
@@ -242,7 +242,7 @@ class TenutoPolicy:
             limits_w = heat_limits_w(heat, model)
         if mission is not None:
             account = begin_account(mission, now_s, plan.rest_power_w) if account is None else account
-            account = spent(account, mission, drawn_w, now_s, reading(observation.readings, "energy_mj"))
+            account = spent(account, mission, drawn_w, now_s, reading(observation.readings, "battery_mj"))
             limit_w = min(mission_limit_w(account, mission), MOST_W)
             limits_w = tuple(min(one, limit_w) for one in limits_w or (MOST_W,) * len(plan.table.clusters))
         return msgspec.structs.replace(state, heat=heat, account=account), limits_w
@@ -251,28 +251,37 @@ class TenutoPolicy:
 def _capped(
     state: TenutoState, observation: Observation, row: int | None
 ) -> tuple[TenutoState, tuple[int, ...] | None]:
-    """The clocks that the board does not go beyond at present: heat or others hold them down.
+    """The clocks that the board does not go beyond at present: heat or others hold them down, or the cluster is gone.
 
-    That shows when another row than the one asked for was in force. The cap is taken to last for a while, longer each
-    time that it is met again.
+    That shows when another row than the one asked for was in force, or none that is known. The cap is taken to last for
+    a while, longer each time that it is met again.
     """
     plan, asked, now_s = state.plan, state.asked, observation.time_s
     caps = state.caps
+    if asked != UNKNOWN and observation.in_force is None and observation.latency_ms is not None:
+        # It ran, but not where it was asked to: that cluster is gone.
+        caps = _with_cap(caps, len(state.believed), plan.cluster_of[asked], GONE, now_s)
     if row is not None and asked != UNKNOWN and plan.cluster_of[row] == plan.cluster_of[asked]:
         found_hz, cluster = plan.frequency_of[row], plan.cluster_of[row]
         if found_hz < plan.frequency_of[asked]:
-            caps = caps or (None,) * len(state.believed)
-            before = caps[cluster]
-            lasts_s = FIRST_CAP_S if before is None else min(2 * before.lasts_s, LONGEST_CAP_S)
-            caps = (*caps[:cluster], Cap(found_hz, now_s + lasts_s, lasts_s), *caps[cluster + 1 :])
+            caps = _with_cap(caps, len(state.believed), cluster, found_hz, now_s)
         elif caps and (before := caps[cluster]) is not None and found_hz > before.highest_hz:
             caps = (*caps[:cluster], None, *caps[cluster + 1 :])
             caps = caps if any(caps) else ()
     if caps is not state.caps:
         state = msgspec.structs.replace(state, caps=caps)
-    if not any(cap is not None and now_s < cap.until_s for cap in caps):
-        return state, None
-    return state, tuple(NO_CAP if cap is None or now_s >= cap.until_s else cap.highest_hz for cap in caps)
+    caps_hz = tuple(NO_CAP if cap is None or now_s >= cap.until_s else cap.highest_hz for cap in caps)
+    # Where all clusters are gone it must run somewhere.
+    return state, caps_hz if any(caps_hz) and min(caps_hz) < NO_CAP else None
+
+
+def _with_cap(
+    caps: tuple[Cap | None, ...], n_clusters: int, cluster: int, highest_hz: int, now_s: float
+) -> tuple[Cap | None, ...]:
+    caps = caps or (None,) * n_clusters
+    before = caps[cluster]
+    lasts_s = FIRST_CAP_S if before is None else min(2 * before.lasts_s, LONGEST_CAP_S)
+    return (*caps[:cluster], Cap(highest_hz, now_s + lasts_s, lasts_s), *caps[cluster + 1 :])
 
 
 def _gone_ms(observation: Observation, deadline_ms: float) -> float:

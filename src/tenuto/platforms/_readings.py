@@ -135,10 +135,14 @@ def _is_plausible(name: str, value: float) -> bool:
     return low <= value <= high
 
 
+BATTERY: Final = "battery.energy_mj"
+"""The monitor of what a battery holds, on boards that run on one."""
+
+
 def readings_by_quantity(monitors: Iterable[Monitor], snapshot: Snapshot) -> dict[str, float]:
     """A snapshot as one figure per quantity, for policies: the hottest temperature, the load of all processors.
 
-    Power is in it only where a single monitor gives it: rails may be parts of one another, and no file says which.
+    What a battery holds is `battery_mj`. Power is in it only where a single monitor gives it: rails may be parts of one another, and no file says which.
     """
     result: dict[str, float] = {}
     by_quantity: dict[str, list[float]] = {}
@@ -151,4 +155,6 @@ def readings_by_quantity(monitors: Iterable[Monitor], snapshot: Snapshot) -> dic
         result["load_pct"] = snapshot.readings["load_pct"]
     if len(powers := by_quantity.get("power_w", [])) == 1:
         result["power_w"] = powers[0]
+    if BATTERY in snapshot.readings:
+        result["battery_mj"] = snapshot.readings[BATTERY]
     return result

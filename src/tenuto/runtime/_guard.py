@@ -117,6 +117,11 @@ class Guarded:
         self._news: str | None = None
         self._asked: tuple[Any, Decision | None, _Trouble] = (self._state, None, _NO_TROUBLE)
 
+    @property
+    def state(self) -> Any:
+        """The policy's, as it was kept last: for whoever shares out a board by what policies believe."""
+        return self._state
+
     def decide(self, observation: Observation) -> Answer:
         """Ask the policy."""
         if self._trouble is not _NO_TROUBLE or self._news is not None:

@@ -146,7 +146,6 @@ class World:
                 return OraclePolicy(lambda: passage.foresee(index), price_per_mj=price_per_mj)
             return open_policy(name)
 
-        slow_tier = None
         passage = Passage(
             self.scenario,
             self.prepared,
@@ -154,7 +153,7 @@ class World:
             make,
             self.spec,
             seed=seed,
-            slow_tier=slow_tier,
+            has_slow_tier=len(self.prepared) > 1 and (name == ORACLE or name.startswith("tenuto")),
             is_sampled=is_sampled,
         )
         return passage.run(name)

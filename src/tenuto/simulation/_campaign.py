@@ -1,13 +1,10 @@
 """Many passages: policies x seeds, on the cores of this machine or on a Ray cluster."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, wait
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -16,6 +13,7 @@ from tenuto.scenarios import Scenario, load_scenario
 from tenuto.simulation._arranged import ORACLE, arrangement, needs_choice, simulate
 from tenuto.simulation._choose import choose_static
 from tenuto.simulation._measures import SeedMeasures, measures_of
+from tenuto.simulation._pools import Pool, here, on_ray_cluster, processes
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -47,10 +45,6 @@ class _Job(msgspec.Struct, frozen=True):
     rows: tuple[tuple[int, ...], ...] | None = None
 
 
-class _Pool(Protocol):
-    def submit(self, work: Callable[[_Job], Any], job: _Job, /) -> "Future[Any]": ...
-
-
 def replay(
     scenario: str | Path,
     policies: Sequence[str],
@@ -73,42 +67,59 @@ def replay(
     Raises:
         UnknownNameError: No such scenario or policy.
         SpecError: The scenario's file is wrong.
-        UsageError: No seed, no policy, or one twice; Ray is not installed.
+        UsageError: No seed, no policy, or one twice; a seed below 0; Ray is not installed.
     """
     loaded = load_scenario(scenario)
     _check(policies, seeds)
-    reference = str(scenario)
-    results: dict[tuple[str, int], SeedMeasures] = {}
-    choices: dict[str, tuple[tuple[int, ...], ...]] = {}
-    static = [name for name in policies if needs_choice(name)]
-    n_done, n_all = 0, len(static) + len(policies) * len(seeds)
-    with _pool(n_workers, on_ray=on_ray) as pool:
-        pending: dict[Future[Any], _Job] = {}
+    # A worker may have another folder, or be on another machine that sees the same files.
+    reference = str(Path(scenario).absolute()) if str(scenario).endswith(".toml") else str(scenario)
+    campaign = _Campaign(reference, policies, seeds, progress)
+    pools = on_ray_cluster() if on_ray else here() if n_workers == 1 else processes(n_workers)
+    with pools as pool:
+        campaign.run(pool)
+    ordered = tuple(campaign.results[name, seed] for name in policies for seed in seeds)
+    return Replay(loaded.id, tuple(seeds), tuple(_ruled(ordered)), campaign.choices)
 
-        def ask(job: _Job) -> None:
-            pending[pool.submit(_work, job)] = job
 
-        for name in static:  # first: others wait for them
-            ask(_Job(reference, name, None))
-        for name in policies:
-            if name not in static:
-                for seed in seeds:
-                    ask(_Job(reference, name, seed))
+class _Campaign:
+    """What is asked of a pool, and what came of it so far."""
+
+    def __init__(
+        self,
+        scenario: str,
+        policies: Sequence[str],
+        seeds: Sequence[int],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.results: dict[tuple[str, int], SeedMeasures] = {}
+        self.choices: dict[str, tuple[tuple[int, ...], ...]] = {}
+        self._seeds, self._progress = seeds, progress
+        static = [name for name in policies if needs_choice(name)]
+        # Choices first: others wait for them.
+        self._jobs = [_Job(scenario, name, None) for name in static]
+        self._jobs += [_Job(scenario, name, seed) for name in policies if name not in static for seed in seeds]
+        self._n_all = len(static) + len(policies) * len(seeds)
+
+    def run(self, pool: Pool) -> None:
+        """Do it all."""
+        pending = {pool.submit(_work, job): job for job in self._jobs}
+        n_done = 0
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                job, found = pending.pop(future), future.result()
-                if job.seed is None:
-                    choices[job.policy] = found
-                    for seed in seeds:
-                        ask(_Job(reference, job.policy, seed, found))
-                else:
-                    results[job.policy, job.seed] = found
+                for job in self._note(pending.pop(future), future.result()):
+                    pending[pool.submit(_work, job)] = job
                 n_done += 1
-                if progress is not None:
-                    progress(n_done, n_all)
-    ordered = tuple(results[name, seed] for name in policies for seed in seeds)
-    return Replay(loaded.id, tuple(seeds), tuple(_ruled(ordered)), choices)
+                if self._progress is not None:
+                    self._progress(n_done, self._n_all)
+
+    def _note(self, job: _Job, found: Any) -> list[_Job]:
+        """Keep a result; what can be asked now that it is there."""
+        if job.seed is not None:
+            self.results[job.policy, job.seed] = found
+            return []
+        self.choices[job.policy] = found
+        return [_Job(job.scenario, job.policy, seed, found) for seed in self._seeds]
 
 
 def passages_of(scenario: Scenario) -> tuple[Scenario, ...]:
@@ -156,52 +167,7 @@ def _check(policies: Sequence[str], seeds: Sequence[int]) -> None:
         twice = sorted({str(one) for one in asked if list(asked).count(one) > 1})
         if twice:
             raise UsageError(f"asked for {kind} {', '.join(twice)} twice; name each once")
+    if min(seeds) < 0:
+        raise UsageError(f"asked for seed {min(seeds)}; give one of 0 or more")
     for name in policies:
         arrangement(name)
-
-
-class _Here:
-    """A pool that does everything at once, in this process."""
-
-    def submit(self, work: Callable[[_Job], Any], job: _Job, /) -> "Future[Any]":
-        future: Future[Any] = Future()
-        future.set_result(work(job))
-        return future
-
-
-class _OnRay:
-    """A pool on a Ray cluster."""
-
-    def __init__(self, ray: Any) -> None:
-        self._remote = ray.remote(_work)
-
-    def submit(self, work: Callable[[_Job], Any], job: _Job, /) -> "Future[Any]":
-        del work
-        future: Future[Any] = self._remote.remote(job).future()
-        return future
-
-
-@contextmanager
-def _pool(n_workers: int | None, *, on_ray: bool) -> Iterator[_Pool]:
-    if on_ray:
-        try:
-            import ray  # noqa: PLC0415
-        except ImportError as error:
-            raise UsageError("asked to run on Ray, which is not installed; pip install 'tenuto[cluster]'") from error
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False)
-        try:
-            yield _OnRay(ray)
-        finally:
-            if is_ours:
-                ray.shutdown()
-    elif n_workers == 1:
-        yield _Here()
-    else:
-        with ProcessPoolExecutor(n_workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise

@@ -44,28 +44,29 @@ def choose_static(scenario: Scenario, name: str) -> tuple[int, ...]:
     order = sorted(range(len(rows)), key=lambda index: -world.prepared[index].application.priority)
     for index in order:
         if len(lists[index]) > 1:
-            rows[index] = min(
-                lists[index], key=lambda row, at=index: _score(world, [*rows[:at], row, *rows[at + 1 :]], at)
-            )  # type: ignore[misc]
+            scores = {row: _score(world, [*rows[:index], row, *rows[index + 1 :]], index) for row in lists[index]}
+            rows[index] = min(lists[index], key=scores.__getitem__)
     return tuple(rows)
 
 
 def _score(world: World, rows: Sequence[int], index: int) -> tuple[float, ...]:
-    """Lower is better: misses beyond the budget, heat and an empty battery first, then the objective."""
+    """Lower is better: an empty battery, misses beyond the budget, heat, the accuracy floor, then the objective."""
     outcome = world.run(CHOOSING_SEED, rows=rows)
     only = replace(outcome, runs=(outcome.runs[index],))
-    return _cost(only, world.prepared[index].requirements)
+    return _cost(only, world.prepared[index].requirements, rows[index])
 
 
-def _cost(outcome: Outcome, requirements: Requirements) -> tuple[float, ...]:
+def _cost(outcome: Outcome, requirements: Requirements, row: int) -> tuple[float, ...]:
     measures = measures_of([outcome])
+    floor, table = requirements.constraint("accuracy_pct"), outcome.runs[0].table
+    short = 0.0 if floor is None else max(floor.bound - float(table.column("accuracy_pct").value[row]), 0.0)
     deadline, warmest = requirements.constraint("latency_ms"), requirements.constraint("temperature_c")
     budget_pct = 0.0 if deadline is None else deadline.miss_pct
     late = max((measures.miss_pct or 0.0) - budget_pct, 0.0)
     hot = 0.0 if warmest is None else max((measures.hottest_c or 0.0) - warmest.bound, 0.0)
     accuracy, energy = measures.accuracy_pct or 0.0, measures.energy_mj_per_inference or 0.0
     objective = -accuracy if requirements.objective.metric == "accuracy_pct" else energy
-    return (float(measures.off_s is not None), round(late, 1), round(hot, 0), objective, energy)
+    return (float(measures.off_s is not None), round(late, 1), round(hot, 0), short, objective, energy)
 
 
 def _shortened(scenario: Scenario) -> Scenario:

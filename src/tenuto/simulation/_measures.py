@@ -110,7 +110,7 @@ def measures_of(outcomes: Sequence[Outcome], oracle: SeedMeasures | None = None)
         energy_mj_per_inference=energy_mj,
         board_energy_mj_per_inference=sum(outcome.board_energy_mj for outcome in outcomes) / n if n else None,
         accuracy_pct=accuracy_pct,
-        energy_over_oracle_pct=_over_pct(energy_mj, oracle and oracle.energy_mj_per_inference),
+        energy_over_oracle_pct=_over_pct(energy_mj, None if oracle is None else oracle.energy_mj_per_inference),
         accuracy_under_oracle_pct=None
         if oracle is None or oracle.accuracy_pct is None or accuracy_pct is None
         else oracle.accuracy_pct - accuracy_pct,

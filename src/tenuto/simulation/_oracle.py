@@ -4,7 +4,8 @@ For each inference every point of the table is tried, with its true latency and 
 policy that must choose a point for that inference does better by its own objective and requirements. Where what is
 chosen now changes what can be had later, it looks ahead: it leaves as much time as the inputs behind need at their
 quickest, and for a mission's energy it pays a price per millijoule, the same all along, that makes the whole mission
-come out (found by bisection over whole passages: the Lagrangian of the mission).
+come out (found by bisection over whole passages: the Lagrangian of the mission). Of several applications each is told
+by the slow tier where it may run, as ours are: an optimum over all of them and all times together is not known.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tenuto.control import rows_allotted
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
 from tenuto.requirements import Constraint, Requirements
@@ -70,6 +72,13 @@ class OraclePolicy:
         seen = self._foresee()
         cost = self._cost(table, requirements.objective.metric, seen)
         keeps = np.isfinite(seen.latency_ms) & ~np.isnan(cost)
+        if observation.allotment is not None:
+            allotted = np.zeros(len(keeps), dtype=np.bool_)
+            allotted[rows_allotted(table, observation.allotment)] = True
+            keeps = keeps & allotted if (keeps & allotted).any() else keeps
+        if not keeps.any():  # every cluster that it knows is gone: the kernel runs it somewhere
+            row = int(np.nanargmin(table.column("latency_ms").value))
+            return Decision(row, tuple(one.metric for one in reversed(requirements.constraints))), state
         given_up: list[str] = []
         for constraint in requirements.constraints:
             excess = _excess(constraint, table, seen, observation.waited_ms)

@@ -1,21 +1,28 @@
 """One policy's passage through one scenario: every event in its order, on a simulated board."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
+
+import numpy as np
 
 from tenuto.control import Policy
 from tenuto.errors import PlatformError
-from tenuto.platforms.simulated import BoardSpec, SimulatedPlatform
+from tenuto.platforms.simulated import BoardSpec, Running, SimulatedPlatform
 from tenuto.points import OperatingTable
 from tenuto.runtime import Watch
 from tenuto.scenarios import Scenario, world_of
 from tenuto.simulation._applications import Prepared
+from tenuto.simulation._coming import Coming
+from tenuto.simulation._muted import Muted
 from tenuto.simulation._oracle import Foreseen
 from tenuto.simulation._outcome import ApplicationRun, Outcome, Sample
 from tenuto.simulation._outlook import Outlook
 from tenuto.simulation._runner import NEVER, Runner
+from tenuto.simulation._slow_tier import SlowTier
 from tenuto.traces import Event
 
 SAMPLE_S: Final = 0.1
@@ -33,7 +40,8 @@ class Passage:
         make_policy: Given this passage and the application's index.
         spec: The board.
         seed: Of everything random.
-        allot: The slow tier, where there is one.
+        has_slow_tier: Whether somebody says who may run where.
+        is_sampled: Keep what the board really does.
     """
 
     def __init__(
@@ -45,18 +53,21 @@ class Passage:
         spec: BoardSpec,
         *,
         seed: int,
-        slow_tier: Any = None,
+        has_slow_tier: bool = False,
         is_sampled: bool = False,
     ) -> None:
         self.scenario, self.spec, self.seed = scenario, spec, seed
-        self.platform = SimulatedPlatform(spec, seed=seed, schedule=world_of(scenario, seed))
+        world = world_of(scenario, seed)
+        self.platform = SimulatedPlatform(spec, seed=seed, schedule=world)
+        self._taken_from = [(time_s, conditions.taken) for time_s, conditions in world]
+        self._coming = Coming(spec, world)
         self.runners: list[Runner] = []
         for index, (one, table) in enumerate(zip(prepared, tables, strict=True)):
             policy = make_policy(self, index)
             self.runners.append(
                 Runner(one, table, policy, spec, seed=seed, index=index, duration_s=scenario.duration_s)
             )
-        self._slow_tier = slow_tier
+        self._slow_tier = SlowTier(spec, self.runners, self._true_slowdowns) if has_slow_tier else None
         self._changes = deque(scenario.changes)
         self._is_sampled = is_sampled
         self.coming = 0
@@ -67,7 +78,8 @@ class Passage:
         self._tick_s = self._tick_every_s
         self._samples: list[Sample] = []
         self._energy_mj: dict[str, float] = {}
-        self._throttled_s, self._hottest_c = 0.0, None
+        self._throttled_s = 0.0
+        self._hottest_c: float | None = None
 
     def run(self, name: str) -> Outcome:
         """From the beginning to the end.
@@ -77,7 +89,8 @@ class Passage:
         """
         off_s = None
         with self.platform.hold() as board:
-            self._watch = Watch(board, self.platform.monitors, self.platform.clock, None)
+            seen = Muted(board, self.platform.monitors, self.scenario.losses) if self.scenario.losses else board
+            self._watch = Watch(seen, self.platform.monitors, self.platform.clock, None)
             try:
                 self._go()
             except PlatformError:
@@ -119,13 +132,13 @@ class Passage:
     def _give_up_at(self, now_s: float) -> None:
         """The board is off: what came and what comes is never answered."""
         for one in self.runners:
-            one.arrive(NEVER)
             one.lose(now_s)
 
     def _go(self) -> None:
         platform, end_s = self.platform, self.scenario.duration_s
         by_running: dict[int, Runner] = {}
         now_s = 0.0
+        # Those that came before the end are still answered, so that every policy answers the same inputs.
         while now_s < end_s or by_running:
             next_s = min(
                 [
@@ -143,14 +156,14 @@ class Passage:
             if now_s >= self._tick_s:
                 self._tick(now_s)
             self._change(now_s)
-            if now_s >= end_s:
-                continue
-            for index, one in enumerate(self.runners):
+            for one in self.runners:
                 one.arrive(now_s)
+            self._allot(now_s)
+            for index, one in enumerate(self.runners):
                 if one.running is None and one.queue:
-                    self._begin(index, one, now_s)
-                    if one.running is not None:
-                        by_running[id(one.running)] = one
+                    began = self._begin(index, one, now_s)
+                    if began is not None:
+                        by_running[id(began)] = one
 
     def _change(self, now_s: float) -> None:
         """Requirements that change by now."""
@@ -159,6 +172,17 @@ class Passage:
             for one in self.runners:
                 if one.name == change.application:
                     one.require(change.requirements, now_s)
+
+    def _allot(self, now_s: float) -> None:
+        """Who may run where, if somebody says so: in its time, and when an application comes or wants other things."""
+        tier = self._slow_tier
+        if tier is None:
+            return
+        if now_s >= tier.due_s or any(one.is_new and one.queue for one in self.runners):
+            tier.serve(now_s)
+            for one in self.runners:
+                if not one.is_there(now_s) and one.running is None:
+                    one.claim = one.allotment = None
 
     def _tick(self, now_s: float) -> None:
         """See what the board really does."""
@@ -187,11 +211,7 @@ class Passage:
         runner = self.runners[index]
         which = self.coming
         if index not in self._places:
-            rows = [
-                (work, one.cluster, one.n_cores, one.frequency_hz)
-                for work, one in zip(runner.works_of, runner.configurations, strict=True)
-            ]
-            self._places[index] = self.platform.places(rows)
+            self._places[index] = self.platform.places(runner.places)
         period_ms = runner.requirements.period_ms or runner.until_next_ms(which)
         latency_ms, energy_mj = self.platform.foresee(
             self._places[index],
@@ -200,29 +220,50 @@ class Passage:
             owner=index,
             leaves=self._unclaimed(index),
         )
+        latency_ms = self._coming.latency_ms(latency_ms, self.platform.clock.now_s(), index, runner.places)
         bound = runner.requirements.constraint("temperature_c")
         cool = None if bound is None else self._outlook.keeps(runner.table, energy_mj / period_ms, bound.bound)
         quickest_ms = float(latency_ms.min()) / runner.factors[which]
         done_by_s = runner.latest_start_s(which + 1, quickest_ms) - self.platform.clock.now_s()
         return Foreseen(latency_ms, energy_mj, cool, 1000 * done_by_s)
 
+    def _true_slowdowns(self, runner: Runner) -> dict[str, float]:
+        """What programs of others make of each cluster of processors now, over the profile; 1 of accelerators."""
+        index = self.runners.index(runner)
+        if index not in self._places:
+            self._places[index] = self.platform.places(runner.places)
+        latency_ms, _ = self.platform.foresee(self._places[index], factor=1.0, period_ms=0.0)
+        ratio = latency_ms / runner.table.column("latency_ms").value
+        found = {}
+        for number, name in enumerate(runner.table.clusters):
+            here = ratio[runner.table.cluster_index == number]
+            is_cpu = self.spec.cluster(name).kind == "cpu"
+            found[name] = (
+                max(float(np.median(here[np.isfinite(here)])), 1.0) if is_cpu and np.isfinite(here).any() else 1.0
+            )
+        return found
+
     def _unclaimed(self, index: int) -> set[str]:
         """Driven clusters that go back to their governors if an application does not use them."""
         others = {one.claim[0] for other, one in enumerate(self.runners) if other != index and one.claim is not None}
         return self._driven - others
 
-    def _begin(self, index: int, runner: Runner, now_s: float) -> None:
-        """Start the next input that is worth it."""
+    def _begin(self, index: int, runner: Runner, now_s: float) -> Running | None:
+        """Start the next input that is worth it, if there is one."""
         while runner.queue:
             which = runner.queue.popleft()
             self.coming = which
             asked = runner.decide(which, now_s, self._watch)
-            if asked.waited_ms >= runner.deadline_ms:
+            if runner.must_wait or asked.waited_ms >= runner.deadline_ms:
                 runner.skip(asked)
                 continue
             point = asked.answer.decision.point
             wanted = runner.configurations[point]
             row = self._place(runner, point)
+            error = None
+            if wanted.cluster in self._taken(now_s):
+                # It runs where the kernel lets it, and nobody can say which row that is.
+                row, error = None, f"{wanted.cluster} was switched off or taken away"
             running = self.platform.start(
                 runner.works_of[point],
                 factor=runner.factors[which],
@@ -230,8 +271,14 @@ class Passage:
                 n_cores=wanted.n_cores,
                 owner=index,
             )
-            runner.began(running, asked, row)
-            return
+            runner.began(running, asked, row, error)
+            return running
+        return None
+
+    def _taken(self, now_s: float) -> frozenset[str]:
+        """Clusters that are not there now."""
+        place = bisect_right(self._taken_from, now_s, key=itemgetter(0)) - 1
+        return self._taken_from[place][1] if place >= 0 else frozenset()
 
     def _place(self, runner: Runner, row: int) -> int | None:
         """Ask for the clock; clocks that nobody needs any more go back to their governors."""

@@ -13,11 +13,13 @@ from tenuto.points import OperatingTable
 from tenuto.requirements import Requirements
 from tenuto.runtime import Answer, Guarded, Watch
 from tenuto.scenarios import arrival_times_s
-from tenuto.simulation._applications import Prepared
+from tenuto.simulation._applications import Prepared, Work
 from tenuto.traces import Event, Step
 
 NEVER: Final = math.inf
+NO_PLACE: Final = "skipped: no place left for it on the board"
 STALE: Final = "skipped: stale before its turn came"
+Row = tuple[Work, str, int, int | None]
 _NOISE_STREAM: Final = 1000
 _LOOK_AHEAD: Final = 64
 """Inputs: beyond so many the present choice makes no difference."""
@@ -75,6 +77,10 @@ class Runner:
         self.works = prepared.works(spec)
         self.configurations = [table.configuration(row) for row in range(len(table))]
         self.works_of = [self.works[one.sub_network] for one in self.configurations]
+        self.places: list[Row] = [
+            (work, one.cluster, one.n_cores, one.frequency_hz)
+            for work, one in zip(self.works_of, self.configurations, strict=True)
+        ]
         self._row_of = {
             (one.cluster, one.n_cores, one.frequency_hz, one.sub_network): row
             for row, one in enumerate(self.configurations)
@@ -86,9 +92,10 @@ class Runner:
         self.running: Running | None = None
         self.claim: tuple[str, int | None] | None = None
         self.allotment: Allotment | None = None
+        self.must_wait, self.n_changes = False, 0
         self.steps: list[Step] = []
         self.events: list[Event] = []
-        self._pending: tuple[Asked, int | None] | None = None
+        self._pending: tuple[Asked, int | None, str | None] | None = None
         self._last: tuple[int | None, float | None, float] = (None, None, 0.0)
         self.deadline_ms = NEVER
         self.require(prepared.requirements, None)
@@ -97,6 +104,7 @@ class Runner:
         """What must hold from now on."""
         if time_s is not None:
             self.policy.require(requirements)
+            self.n_changes += 1
         self.requirements = requirements
         deadline = requirements.constraint("latency_ms")
         self.deadline_ms = NEVER if deadline is None else deadline.bound
@@ -108,9 +116,19 @@ class Runner:
         """When its next input comes."""
         return self.arrivals_s[self.n_arrived] if self.n_arrived < len(self.arrivals_s) else NEVER
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has said yet where it may run."""
+        return self.allotment is None and not self.must_wait
+
+    def is_there(self, now_s: float) -> bool:
+        """Whether it has come and not gone."""
+        application = self.prepared.application
+        return application.from_s <= now_s and (application.until_s is None or now_s < application.until_s)
+
     def arrive(self, now_s: float) -> None:
         """Inputs that came until now wait for their turn."""
-        while self.next_arrival_s <= now_s:
+        while self.n_arrived < len(self.arrivals_s) and self.arrivals_s[self.n_arrived] <= now_s:
             self.queue.append(self.n_arrived)
             self.n_arrived += 1
 
@@ -129,13 +147,14 @@ class Runner:
         return Asked(index, observation, answer, waited_ms)
 
     def skip(self, asked: Asked) -> None:
-        """Note an input that was stale before its turn came."""
-        self._note(asked, error=STALE if asked.answer.error is None else f"{STALE}; {asked.answer.error}")
+        """Note an input that was stale before its turn came, or for which there is no place on the board."""
+        why = NO_PLACE if self.must_wait else STALE
+        self._note(asked, error=why if asked.answer.error is None else f"{why}; {asked.answer.error}")
 
-    def began(self, running: Running, asked: Asked, row: int | None) -> None:
-        """An inference has begun, with this row in force as far as is known."""
+    def began(self, running: Running, asked: Asked, row: int | None, error: str | None = None) -> None:
+        """An inference has begun, with this row in force as far as is known, and with what went wrong."""
         self.running = running
-        self._pending = asked, row
+        self._pending = asked, row, "; ".join(one for one in (asked.answer.error, error) if one is not None) or None
 
     def row_at(self, row: int, frequency_hz: int) -> int | None:
         """The row in force where the board holds the clock down."""
@@ -148,9 +167,9 @@ class Runner:
         """Its inference is done."""
         if self._pending is None or self.running is None:
             raise AssertionError("only what began can end")
-        asked, row = self._pending
+        asked, row, error = self._pending
         latency_ms = 1000 * (now_s - self.running.began_s)
-        self._note(asked, applied=row, latency_ms=latency_ms, error=asked.answer.error)
+        self._note(asked, applied=row, latency_ms=latency_ms, error=error)
         self._last = (row, latency_ms, asked.waited_ms)
         self.running = self._pending = None
 
@@ -196,18 +215,21 @@ class Runner:
         )
 
     def lose(self, now_s: float) -> None:
-        """The board is off: nothing that waits or runs is ever answered."""
+        """The board is off: nothing that waits, runs or comes is ever answered."""
         observation, decision = Observation(now_s), Decision(self.steps[-1].decision.point if self.steps else 0)
-        lost = [self._pending[0].index] if self._pending is not None else []
-        for index in (*lost, *self.queue):
-            self.steps.append(
-                Step(
-                    index=index,
-                    time_s=max(now_s, self.arrivals_s[index]),
-                    observation=observation,
-                    decision=decision,
-                    deadline_ms=None if self.deadline_ms == NEVER else self.deadline_ms,
-                    error="the board switched itself off",
+        noted = {step.index for step in self.steps}
+        for index, arrival_s in enumerate(self.arrivals_s):
+            if index not in noted:
+                self.steps.append(
+                    Step(
+                        index=index,
+                        time_s=max(now_s, arrival_s),
+                        observation=observation,
+                        decision=decision,
+                        deadline_ms=None if self.deadline_ms == NEVER else self.deadline_ms,
+                        error="the board switched itself off",
+                    )
                 )
-            )
         self.queue.clear()
+        self.n_arrived = len(self.arrivals_s)
+        self.running = self._pending = None
