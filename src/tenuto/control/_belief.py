@@ -63,6 +63,9 @@ broken: two changes of phase are no habit."""
 
 PERSISTENCE_GAIN: Final = 0.1
 
+_FEW: Final = 24
+"""From here on gains are what they stay."""
+
 MOST_MARGIN: Final = 20.0
 """Of a margin's logarithm: beyond, no figure means anything."""
 
@@ -193,38 +196,55 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
         median_ms: The profiled latency of the point that was in force, above 0.
         latency_ms: What it took, above 0.
     """
-    n, band = belief.n + 1, max(BAND * belief.sigma, LEAST_BAND)
+    n, sigma = belief.n + 1, belief.sigma
     away = math.log(latency_ms / (median_ms * belief.lasting))
-    sigma, n_faster = belief.sigma, 0
-    seen = _Disturbance(
-        belief.lasting,
-        belief.depth,
-        belief.n_within,
-        belief.depth_sigma,
-        belief.persistence,
-        belief.rate * (1 - prior.miss_share / OFTEN),
-        belief.typical,
-    )
-    if abs(away) <= band:
-        seen = _over(seen, away, n)
-        variance = sigma**2 + max(SIGMA_GAIN, 1 / (n + 10)) * (away**2 - sigma**2)
-        sigma = max(math.sqrt(variance), LEAST_SIGMA)
-    elif away > 0:
-        seen = _within(seen, away, band, prior.miss_share / OFTEN)
-    else:
-        n_faster = belief.n_faster + 1
-        lasting = seen.lasting
-        if n_faster >= FASTER:
-            lasting, n_faster = lasting * math.exp(away), 0
-        seen = seen._replace(lasting=lasting, depth=1.0, n_within=0)
+    rate_gain = prior.miss_share / OFTEN
+    rate, n_faster = belief.rate * (1 - rate_gain), 0
     quantile = _quantile(belief, prior, median_ms, latency_ms)
-    slowdown, margin = seen.lasting, math.exp(min(quantile * sigma, MOST_MARGIN))
-    if seen.depth != 1.0 and seen.persistence > prior.miss_share:
-        slowdown = seen.lasting * seen.depth
-        margin = math.exp(min(quantile * max(sigma, seen.depth_sigma), MOST_MARGIN))
-    elif seen.rate > prior.miss_share * MORE:
+    if abs(away) <= BAND * sigma or abs(away) <= LEAST_BAND:
+        # As before: there is no disturbance, or none any more.
+        persistence = belief.persistence
+        if belief.n_within == 1:
+            persistence -= PERSISTENCE_GAIN * persistence
+        lasting = belief.lasting * math.exp((GAIN if n > _FEW else 1 / (n + 4)) * away)
+        variance = sigma * sigma
+        variance += (SIGMA_GAIN if n > _FEW else 1 / (n + 10)) * (away * away - variance)
+        sigma = math.sqrt(variance)
+        sigma = sigma if sigma > LEAST_SIGMA else LEAST_SIGMA
+        seen = _Disturbance(lasting, 1.0, 0, belief.depth_sigma, persistence, rate, belief.typical)
+    else:
+        seen = _Disturbance(
+            belief.lasting,
+            belief.depth,
+            belief.n_within,
+            belief.depth_sigma,
+            belief.persistence,
+            rate,
+            belief.typical,
+        )
+        if away > 0:
+            seen = _within(seen, away, BAND * sigma, rate_gain)
+        else:
+            n_faster = belief.n_faster + 1
+            lasting = seen.lasting
+            if n_faster >= FASTER:
+                lasting, n_faster = lasting * math.exp(away), 0
+            seen = seen._replace(lasting=lasting, depth=1.0, n_within=0)
+    return _believed(seen, sigma, quantile, n, n_faster, prior.miss_share)
+
+
+def _believed(  # noqa: PLR0917 - on the way of every inference, where keywords cost
+    seen: "_Disturbance", sigma: float, quantile: float, n: int, n_faster: int, miss_share: float
+) -> Belief:
+    """With what can be promised."""
+    slowdown, exponent = seen.lasting, quantile * sigma
+    if seen.depth != 1.0 and seen.persistence > miss_share:
+        slowdown *= seen.depth
+        exponent = quantile * max(sigma, seen.depth_sigma)
+    margin = math.exp(exponent if exponent < MOST_MARGIN else MOST_MARGIN)
+    if seen.depth == 1.0 and seen.rate > miss_share * MORE and seen.typical > margin:
         # Disturbances begin more often than promises may be broken: the next one has to be reckoned with.
-        margin = max(margin, seen.typical)
+        margin = seen.typical
     return Belief(
         seen.lasting,
         sigma,
@@ -238,7 +258,7 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
         n,
         n_faster,
         slowdown,
-        max(margin, 1.0),
+        margin,
     )
 
 
@@ -252,15 +272,6 @@ class _Disturbance(NamedTuple):
     persistence: float
     rate: float
     typical: float
-
-
-def _over(seen: _Disturbance, away: float, n: int) -> _Disturbance:
-    """A ratio as before: no disturbance, or none any more."""
-    persistence = seen.persistence
-    if seen.n_within == 1:
-        persistence -= PERSISTENCE_GAIN * persistence
-    lasting = seen.lasting * math.exp(max(GAIN, 1 / (n + 4)) * away)
-    return seen._replace(lasting=lasting, depth=1.0, n_within=0, persistence=persistence)
 
 
 def _within(seen: _Disturbance, away: float, band: float, rate_gain: float) -> _Disturbance:
@@ -289,4 +300,5 @@ def _quantile(belief: Belief, prior: Prior, median_ms: float, latency_ms: float)
     expected_ms = median_ms * belief.slowdown
     if latency_ms > expected_ms * belief.margin:
         return quantile + STEP * (1 - share)
-    return max(quantile - STEP * share, LEAST_QUANTILE)
+    quantile -= STEP * share
+    return quantile if quantile > LEAST_QUANTILE else LEAST_QUANTILE

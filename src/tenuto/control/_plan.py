@@ -78,6 +78,7 @@ class Plan:
         frequency_of: Each row's clock in Hz.
         places: Where each row runs.
         spending: What each row draws; None where the table says nothing of energy.
+        is_situated: Whether what is best depends on more than latency: then `choose` wants to know the situation.
     """
 
     table: OperatingTable
@@ -89,6 +90,7 @@ class Plan:
     frequency_of: tuple[int, ...]
     places: Places
     spending: Spending | None
+    is_situated: bool
     _at_work_mj: tuple[float, ...]
     _waiting_mj: tuple[float, ...]
     _levels: tuple[Level, ...]
@@ -142,6 +144,7 @@ class Plan:
             tuple(table.frequency_hz.tolist()),
             places,
             spending,
+            (spending is not None and spending.has_idle) or any(places.settling_ms),
             () if spending is None else tuple(spending.at_work_mj.tolist()),
             () if spending is None else tuple(spending.waiting_mj.tolist()),
             levels,
@@ -162,11 +165,6 @@ class Plan:
             return 0.0
         at_work_mj = self._at_work_mj[row] * latency_ms / self.latency_ms[row]
         return at_work_mj / span_ms + self._waiting_mj[row] / float(self.spending.span_ms[row])
-
-    @property
-    def is_situated(self) -> bool:
-        """Whether what is best depends on more than latency: then `choose` wants to know the situation."""
-        return (self.spending is not None and self.spending.has_idle) or any(self.places.settling_ms)
 
     def choose(
         self, allowances: Sequence[Allowance], waited_ms: float = 0.0, situation: Situation | None = None

@@ -24,6 +24,8 @@ Floats: TypeAlias = NDArray[np.float64]
 SLOWDOWN_STEP: Final = math.log(1.06)
 """Slowdowns are rounded to steps of 6 %: the weight of idle time against working time hardly changes within one."""
 
+_STEPS: Final = 1 / SLOWDOWN_STEP
+
 LIMIT_STEP: Final = math.log(1.02)
 """Bounds on mean power are rounded down to steps of 2 %."""
 
@@ -139,7 +141,7 @@ def _settling_ms(about: Mapping[str, Any], cluster: str) -> float:
 
 def rounded_slowdown(slowdown: float) -> int:
     """The number of its step."""
-    return round(math.log(slowdown) / SLOWDOWN_STEP)
+    return round(math.log(slowdown) * _STEPS)
 
 
 def rounded_limit(limit_w: float) -> int:

@@ -179,7 +179,9 @@ class TenutoPolicy:
             state = self._learned(state, row, latency_ms, available_ms, load_pct)
         if load_pct is not None and load_pct != state.busiest_pct:
             state = _looked(state, load_pct)
-        state, caps_hz = _capped(state, observation, row)
+        caps_hz = None
+        if row != state.asked or state.caps:  # else the board did as it was told
+            state, caps_hz = _capped(state, observation, row)
         limits_w = None
         if state.heat_model is not None or plan.requirements.mission is not None:
             state, limits_w = self._rationed(state, observation, row, latency_ms)
@@ -187,7 +189,10 @@ class TenutoPolicy:
         if plan.is_situated or limits_w is not None or caps_hz is not None or observation.allotment is not None:
             now = row if row is not None and self._minds_switching else UNKNOWN
             situation = Situation(now, limits_w, caps_hz, plan.places.number(observation.allotment))
-        decision = plan.choose(state.believed, _gone_ms(observation, plan.deadline_ms), situation)
+        gone_ms = observation.waited_ms
+        if gone_ms or observation.n_queued:
+            gone_ms = _gone_ms(observation, plan.deadline_ms)
+        decision = plan.choose(state.believed, gone_ms, situation)
         if decision.point != state.asked:
             state = msgspec.structs.replace(state, asked=decision.point)
         return decision, state
