@@ -57,6 +57,9 @@ STEP: Final = 0.3
 
 LEAST_QUANTILE: Final = 0.5
 
+LEAST_PART: Final = 0.5
+"""Of the miss budget, that is left for scatter at least."""
+
 OFTEN: Final = 3.0
 """Disturbances are reckoned with beforehand when more than so many began lately, and more often than promises may be
 broken: two changes of phase are no habit."""
@@ -200,7 +203,6 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
     away = math.log(latency_ms / (median_ms * belief.lasting))
     rate_gain = prior.miss_share / OFTEN
     rate, n_faster = belief.rate * (1 - rate_gain), 0
-    quantile = _quantile(belief, prior, median_ms, latency_ms)
     if abs(away) <= BAND * sigma or abs(away) <= LEAST_BAND:
         # As before: there is no disturbance, or none any more.
         persistence = belief.persistence
@@ -211,8 +213,10 @@ def learn(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> 
         variance += (SIGMA_GAIN if n > _FEW else 1 / (n + 10)) * (away * away - variance)
         sigma = math.sqrt(variance)
         sigma = sigma if sigma > LEAST_SIGMA else LEAST_SIGMA
+        quantile = _quantile(belief, prior, median_ms, latency_ms)
         seen = _Disturbance(lasting, 1.0, 0, belief.depth_sigma, persistence, rate, belief.typical)
     else:
+        quantile = belief.quantile
         seen = _Disturbance(
             belief.lasting,
             belief.depth,
@@ -295,10 +299,13 @@ def _within(seen: _Disturbance, away: float, band: float, rate_gain: float) -> _
 
 
 def _quantile(belief: Belief, prior: Prior, median_ms: float, latency_ms: float) -> float:
-    """Raised by a broken promise, lowered by one that was kept."""
-    quantile, share = belief.quantile, prior.miss_share
-    expected_ms = median_ms * belief.slowdown
-    if latency_ms > expected_ms * belief.margin:
-        return quantile + STEP * (1 - share)
-    quantile -= STEP * share
+    """Raised by a broken promise, lowered by one that was kept.
+
+    What disturbances break when they begin is taken off the budget: what is left is for scatter.
+    """
+    share = prior.miss_share
+    share = share - belief.rate if belief.rate < LEAST_PART * share else share * LEAST_PART
+    if latency_ms > median_ms * belief.slowdown * belief.margin:
+        return belief.quantile + STEP * (1 - share)
+    quantile = belief.quantile - STEP * share
     return quantile if quantile > LEAST_QUANTILE else LEAST_QUANTILE
