@@ -183,15 +183,7 @@ def powers_w(asked: Asked, rows: tuple[int | None, ...]) -> dict[str, float]:
     """Each cluster's mean power."""
     power: dict[str, float] = {}
     for index, resource in enumerate(RESOURCES):
-        known = {
-            int(one.table.frequency_hz[row])
-            for one in asked.applicants
-            for row in range(len(one.table))
-            if one.table.configuration(row).cluster == resource.cluster
-            and int(one.table.n_cores[row]) <= resource.n_cores
-        }
         power[resource.cluster] = min((idle_w(index, one) for one in ladder(asked, resource)), default=0.0)
-        del known
         for one, row in zip(asked.applicants, rows, strict=True):
             if row is not None and one.table.configuration(row).cluster == resource.cluster:
                 power[resource.cluster] = idle_w(index, int(one.table.frequency_hz[row]))
@@ -335,7 +327,7 @@ def rows_of(asked: Asked, answer: Allotments) -> tuple[int | None, ...]:
 # -- what must hold --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(questions())
 def test_a_small_problem_is_answered_as_an_exhaustive_search_would(asked: Asked) -> None:
     """Same applications wait, same constraints are given up, same cost."""
@@ -347,7 +339,7 @@ def test_a_small_problem_is_answered_as_an_exhaustive_search_would(asked: Asked)
     assert answer.cost == pytest.approx(reached[1], abs=1e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(questions(n=4, most=40))
 def test_every_answer_keeps_clocks_cores_turns_caps_and_budgets(asked: Asked) -> None:
     """Also where problems are too large to look at everything."""
@@ -360,7 +352,7 @@ def test_every_answer_keeps_clocks_cores_turns_caps_and_budgets(asked: Asked) ->
         assert watts == pytest.approx(power_w[cluster], abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(questions(n=4, most=30))
 def test_an_answer_says_what_it_is(asked: Asked) -> None:
     """Allotments are those of the rows, clocks those of the allotments, and what is given up is what is not kept."""
@@ -384,7 +376,7 @@ def test_an_answer_says_what_it_is(asked: Asked) -> None:
         assert level == judged_row(asked, rows, index)[0]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(questions(), st.floats(1.0, 3.0))
 def test_more_of_a_budget_never_makes_a_small_problem_worse(asked: Asked, factor: float) -> None:
     wider = tuple(Budget(one.name, one.bound * factor, one.weight) for one in asked.budgets)
@@ -394,7 +386,7 @@ def test_more_of_a_budget_never_makes_a_small_problem_worse(asked: Asked, factor
     assert after[0] < before[0] or (after[0] == before[0] and after[1] <= before[1] + 1e-6)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(questions(n=4, most=30), st.randoms(use_true_random=False))
 def test_the_order_of_applications_does_not_matter(asked: Asked, random: object) -> None:
     shuffled = list(asked.applicants)
@@ -403,7 +395,7 @@ def test_the_order_of_applications_does_not_matter(asked: Asked, random: object)
     assert dict(other.allot().places) == dict(asked.allot().places)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(questions(n=4, most=30))
 def test_the_same_question_has_the_same_answer(asked: Asked) -> None:
     allotter = Allotter(asked.applicants, RESOURCES)
@@ -413,7 +405,7 @@ def test_the_same_question_has_the_same_answer(asked: Asked) -> None:
     assert answers[0] == answers[1] == asked.allot()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(questions(n=1, most=20, moving=False))
 def test_one_application_alone_gets_what_a_plan_would_choose(asked: Asked) -> None:
     """The same objective, where every constraint can be kept; the plan is asked without idling, which it leaves out."""
@@ -456,7 +448,7 @@ def test_one_application_alone_gets_what_a_plan_would_choose(asked: Asked) -> No
     assert goal[place.row] * scale[place.row] == pytest.approx(goal[decision.point] * scale[decision.point])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(questions())
 def test_the_exact_solver_agrees_with_an_exhaustive_search(asked: Asked) -> None:
     pytest.importorskip("scipy")
@@ -528,7 +520,7 @@ def test_an_accelerator_is_not_shared_beyond_its_time() -> None:
     assert places["b"].allotment == Allotment("gpu", 1, FAST)
 
 
-def test_what_is_has_is_kept_unless_moving_pays() -> None:
+def test_what_it_has_is_kept_unless_moving_pays() -> None:
     """Two places of equal worth: it stays where it is; one that is much better: it moves."""
     alike = [(LITTLE, 1, FAST, 20, 10, 80), (BIG, 1, FAST, 20, 10, 80)]
     better = [(LITTLE, 1, FAST, 20, 10, 80), (BIG, 1, FAST, 20, 10, 85)]
@@ -670,3 +662,70 @@ def test_an_answer_can_be_said() -> None:
     words = explain(Allotter(asks, RESOURCES).allot())
     assert "a waits" in words
     assert "b has 2 cores of big at 1.00 GHz, giving up latency_ms" in words
+
+
+def family(generator: np.random.Generator, n_levels: int) -> OperatingTable:
+    """Sub-networks of rising work and accuracy in every place: too many rows to look at them all."""
+    share = np.sort(generator.uniform(0.2, 1.0, n_levels))
+    base_ms = generator.uniform(20, 60)
+    rows = []
+    for cluster, speed, watts in ((LITTLE, 1.0, 4), (BIG, 3.0, 25), (GPU, 6.0, 30)):
+        for n_cores in (1,) if cluster == GPU else (1, 2):
+            for clock in CLOCKS:
+                quick = speed * n_cores**0.8 * clock / FAST
+                power = max(round(watts * n_cores * (clock / FAST) ** 2), 1)
+                rows += [
+                    (cluster, n_cores, clock, max(round(base_ms * each / quick), 1), power, 60 + round(30 * each))
+                    for each in share
+                ]
+    return table_of(rows)
+
+
+def without_gpu(table: OperatingTable) -> OperatingTable:
+    return table.take(np.flatnonzero(table.cluster_index != GPU))
+
+
+def test_a_large_problem_is_answered_nearly_as_the_exact_solver_would() -> None:
+    """On average within 1 %, and no constraint is given up that could be kept."""
+    pytest.importorskip("scipy")
+    gaps = []
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        applicants = []
+        for index in range(3):
+            goal = {"maximise": "accuracy_pct"} if generator.random() < 0.6 else {"minimise": "energy_mj"}
+            wanted = Requirements.of(
+                latency_ms=float(generator.uniform(40, 90)), accuracy_pct=70, period_ms=100, **goal
+            )
+            applicants.append(Applicant(f"app{index}", family(generator, 7), wanted, index))
+        allotter = Allotter(applicants, RESOURCES)
+        free = allotter.allot()
+        idle = sum(idle_w(cluster, SLOW) for cluster in range(3))
+        bound = idle + float(generator.uniform(0.5, 0.9)) * (sum(free.power_w.values()) - idle)
+        ours, best = (
+            allotter.allot(budgets=[Budget("board", bound)]),
+            allot_exactly(allotter, budgets=[Budget("board", bound)]),
+        )
+        assert ours.n_given_up == best.n_given_up
+        assert ours.cost >= best.cost - 1e-4
+        gaps.append((ours.cost - best.cost) / max(best.cost, 1.0))
+    assert np.mean(gaps) <= 0.01
+
+
+def test_those_whom_a_newcomer_does_not_concern_stay_where_they_are() -> None:
+    """It comes, changes its mind and goes; the other two keep their places all along."""
+    generator = np.random.default_rng(3)
+    asks = [
+        Applicant("first", without_gpu(family(generator, 5)), Requirements.of(latency_ms=60, period_ms=100), 2),
+        Applicant(
+            "second", family(generator, 5), Requirements.of(latency_ms=90, period_ms=100, minimise="energy_mj"), 1
+        ),
+    ]
+    gpu_only = table_of([(GPU, 1, clock, 20, 20, accuracy) for clock in CLOCKS for accuracy in (70, 80)])
+    before = Allotter(asks, RESOURCES).allot()
+    current = {name: place.allotment for name, place in before.places.items() if place.allotment is not None}
+    for latency_ms in (90, 45):
+        newcomer = Applicant("newcomer", gpu_only, Requirements.of(latency_ms=latency_ms, period_ms=200), 0)
+        after = Allotter([*asks, newcomer], RESOURCES).allot(current=current)
+        assert {one.name: after.places[one.name].allotment for one in asks} == current
+    assert Allotter(asks, RESOURCES).allot(current=current).places == before.places

@@ -8,8 +8,8 @@ A *ratio* is latency / profiled median. Three things are told apart, because eac
   foretells the next (arXiv 2606.16106). A single surprise is expected to be repeated, if that is what surprises do
   here; when ratios look as before again, it is forgotten at once. One that stays becomes the slowdown.
 * **scatter** around either. How many deviations must be left is a conformal quantile (Angelopoulos, Candès,
-  Tibshirani, Conformal PID Control, 2023, equation 4): it rises with every broken promise and falls otherwise, so that
-  as many are broken as the miss budget allows, Gaussian or not.
+  Tibshirani, Conformal PID Control, 2023, equation 4): it rises with every promise that scatter breaks and falls
+  otherwise, so that as many are broken as the miss budget allows less what disturbances break, Gaussian or not.
 
 A decision comes right after an inference has emptied the caches, where every object touched costs more than the
 arithmetic done on it: so a belief is a few numbers.

@@ -55,13 +55,11 @@ class Heat(msgspec.Struct, frozen=True, gc=False):
         time_s: When.
         rises_k: Of each cluster's modes, above the base.
         base_c: Everything else; None before a thermometer was read.
-        shown_c: What the thermometer said last, to see when it says something new.
     """
 
     time_s: float
     rises_k: tuple[tuple[float, ...], ...]
     base_c: float | None = None
-    shown_c: float | None = None
 
 
 def begin_heat(model: HeatModel, time_s: float) -> Heat:
@@ -86,7 +84,7 @@ def warmed(heat: Heat, model: HeatModel, cluster: int, drawn_w: float, *, time_s
         found_c = shown_c - sum(map(sum, rises_k))
         share = 1 - math.exp(-seconds / BASE_TIME_S)
         base_c = found_c if base_c is None else base_c + share * (found_c - base_c)
-    return Heat(time_s, rises_k, base_c, shown_c)
+    return Heat(time_s, rises_k, base_c)
 
 
 def heat_limits_w(heat: Heat, model: HeatModel) -> tuple[float, ...]:

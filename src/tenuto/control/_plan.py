@@ -195,7 +195,9 @@ class Plan:
                 if excluded >= 0:
                     bound_ms = self.latency_ms[excluded] * slowdown * margin + waited_ms
                     gain = max(self._cost[row] - self._cost[excluded], 0.0)
-                    reason = Reason("latency_ms", second, excluded, bound_ms, gain)
+                    # Of equals in the objective the one that is kept out would only draw less.
+                    is_better = keys is None or gain > 0
+                    reason = Reason("latency_ms", second, *((excluded, bound_ms, gain) if is_better else ()))
                 else:
                     reason = self._reason(level, second)
                 return Decision(row, level.names, slowdown, self.latency_ms[row] * slowdown * margin, reason)
@@ -230,7 +232,7 @@ class Plan:
             return found
         cluster = self.cluster_of[row]
         settling_ms = self.places.settling_ms[cluster]
-        if settling_ms == 0:
+        if settling_ms == 0 or self.frequency_of[row] <= 0:
             return found
         # A cluster that comes into use has been idle at a low clock.
         there_hz = self.frequency_of[now] if self.cluster_of[now] == cluster else 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -98,6 +99,13 @@ class TenutoState(msgspec.Struct, frozen=True):
     asked: int = UNKNOWN
 
 
+BEYOND: Final = 1.25
+"""A mission's limit that leaves too little is raised by this factor until it leaves enough."""
+
+_LEAST_W: Final = 0.01
+_MOST_STEPS: Final = 52
+"""From there to `MOST_W`."""
+
 PARTS: Final = ("conformal", "disturbances", "per-cluster", "switching", "look-ahead")
 """What an ablation can switch off, one at a time."""
 
@@ -150,7 +158,8 @@ class TenutoPolicy:
         """Prepare the fronts; what was learned so far is kept when only requirements change."""
         warmest = requirements.constraint("temperature_c")
         model = None
-        if warmest is not None and self._looks_ahead and requirements.period_ms is not None:
+        knows_power = requirements.period_ms is not None and "energy_mj" in table.metrics
+        if warmest is not None and self._looks_ahead and knows_power:
             model = HeatModel.of(table.about, table.clusters, warmest.bound)
         plan = Plan.of(table, requirements, has_look_ahead=model is not None)
         priors = tuple(_prior(plan, cluster) for cluster in range(len(table.clusters)))
@@ -193,6 +202,8 @@ class TenutoPolicy:
         if gone_ms or observation.n_queued:
             gone_ms = _gone_ms(observation, plan.deadline_ms)
         decision = plan.choose(state.believed, gone_ms, situation)
+        if decision.given_up and situation is not None and situation.limits_w is not None:
+            decision = self._beyond_the_mission(state, decision, gone_ms, situation)
         if decision.point != state.asked:
             state = msgspec.structs.replace(state, asked=decision.point)
         return decision, state
@@ -227,6 +238,30 @@ class TenutoPolicy:
             state.caps,
             state.asked,
         )
+
+    def _beyond_the_mission(
+        self, state: TenutoState, decision: Decision, gone_ms: float, situation: Situation
+    ) -> Decision:
+        """What draws little more than a mission leaves, where it leaves too little for what else must hold.
+
+        What is asked of each answer comes before how long there are answers; heat comes before both.
+        """
+        plan = state.plan
+        limits_w = situation.limits_w
+        if plan.requirements.mission is None or limits_w is None:
+            return decision
+        hottest_w = (MOST_W,) * len(limits_w)
+        if state.heat_model is not None and state.heat is not None:
+            hottest_w = heat_limits_w(state.heat, state.heat_model)
+        without = plan.choose(state.believed, gone_ms, replace(situation, limits_w=hottest_w))
+        for _ in range(_MOST_STEPS):
+            if decision.given_up == without.given_up:
+                return decision
+            limits_w = tuple(
+                min(max(one, _LEAST_W) * BEYOND, hottest) for one, hottest in zip(limits_w, hottest_w, strict=True)
+            )
+            decision = plan.choose(state.believed, gone_ms, replace(situation, limits_w=limits_w))
+        return without
 
     def _rationed(
         self, state: TenutoState, observation: Observation, row: int | None, latency_ms: float | None

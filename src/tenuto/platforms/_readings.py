@@ -142,7 +142,8 @@ BATTERY: Final = "battery.energy_mj"
 def readings_by_quantity(monitors: Iterable[Monitor], snapshot: Snapshot) -> dict[str, float]:
     """A snapshot as one figure per quantity, for policies: the hottest temperature, the load of all processors.
 
-    What a battery holds is `battery_mj`. Power is in it only where a single monitor gives it: rails may be parts of one another, and no file says which.
+    What a battery holds is `battery_mj`. Power is in it only where a single monitor gives it: rails may be parts of one
+    another, and no file says which.
     """
     result: dict[str, float] = {}
     by_quantity: dict[str, list[float]] = {}

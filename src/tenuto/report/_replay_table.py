@@ -54,6 +54,7 @@ _MEASURES: Final = (
     _Measure("energy_mj_per_inference", "energy of one", "mJ", _form(1)),
     _Measure("energy_over_oracle_pct", "energy over oracle", "%", _signed),
     _Measure("accuracy_pct", "accuracy delivered", "%", _form(2)),
+    _Measure("accuracy_under_oracle_pct", "accuracy under oracle", "points", _signed),
     _Measure("switches_per_min", "switches", "per min", _form(1)),
     _Measure("decision_median_us", "decision, median", "µs", _form(1)),
     _Measure("decision_p99_us", "decision, p99", "µs", _form(1)),
@@ -139,8 +140,7 @@ def _best(summary: Sequence[Row], column: _Measure) -> frozenset[str]:
 def _unforeseen(name: str) -> _Measure:
     """A measure that this page knows nothing of, by its name."""
     suffix, unit = next(((suffix, unit) for suffix, unit in _UNITS if name.endswith(suffix)), ("", ""))
-    form: Callable[[float | None], str] = share if unit == "%" else _plain
-    return _Measure(name, name.removesuffix(suffix).replace("_", " "), unit, form)
+    return _Measure(name, name.removesuffix(suffix).replace("_", " "), unit, _plain)
 
 
 def _plain(value: Any) -> str:
