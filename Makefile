@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CHECK_TOOLS := hypothesis import-linter matplotlib mypy pytest pytest-randomly ruff
 TORCH := torch==2.13.0
 
-.PHONY: setup demo test test-all lint bench train clean
+.PHONY: setup demo test test-all lint bench bench-control train clean
 
 setup: $(VENV)/.core
 
@@ -26,6 +26,10 @@ test-all: $(VENV)/.train
 
 bench: $(VENV)/.check
 	$(BIN)/python -m benchmarks
+
+# Hours with all seeds, minutes with ARGS=--quick; what is done is kept, so an interrupted run goes on.
+bench-control: $(VENV)/.check
+	$(BIN)/python -m benchmarks.control $(ARGS)
 
 train: $(VENV)/.train
 	$(BIN)/tenuto train fashion

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnxruntime
 
-from benchmarks import decide, engine, overhead, simulate, stream
+from benchmarks import allot, decide, engine, overhead, simulate, stream
 from tenuto import __version__
 from tenuto.platforms import LinuxPlatform
 
@@ -23,7 +23,7 @@ def main() -> None:
     """Run all and keep the figures."""
     sys.argv[1:] = []
     figures = {}
-    for module in (engine, decide, overhead, simulate, stream):
+    for module in (engine, decide, allot, overhead, simulate, stream):
         print(f"\n== {module.__name__.rpartition('.')[2]}: {(module.__doc__ or '').splitlines()[0]}")
         figures[module.__name__.rpartition(".")[2]] = module.main()
     machine = re.sub(r"[^a-z0-9]+", "-", LinuxPlatform().name.lower()).strip("-")

@@ -135,6 +135,15 @@ def test_the_choice_is_the_best_of_those_that_keep_everything(
         assert chosen["accuracy_pct"] >= max(figures(row)["accuracy_pct"] for row in feasible)
 
 
+@pytest.mark.parametrize("row", range(0, len(TABLE), 5))
+def test_a_point_that_draws_just_more_than_the_limit_is_not_chosen(row: int) -> None:
+    limit_w = 0.995 * drawn_mj(row, 1.0) / PERIOD_MS
+    needs = Requirements.of(latency_ms=float(TABLE.column("latency_ms").value[row]) + 0.01, period_ms=PERIOD_MS)
+    decision = Plan.of(TABLE, needs).choose((Believed(), Believed()), 0.0, Situation(limits_w=(limit_w, limit_w)))
+    assert drawn_mj(decision.point, 1.0) / PERIOD_MS <= limit_w or decision.given_up == ("latency_ms",)
+    assert decision.point != row
+
+
 def test_where_every_cluster_that_it_may_use_is_gone_it_runs_somewhere() -> None:
     plan = Plan.of(TABLE, Requirements.of(latency_ms=50, period_ms=PERIOD_MS))
     place = plan.places.number(Allotment("big", 2, CLOCKS[1]))

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tenuto.cli._places import check_folder, check_place
+from tenuto.cli.profile import INTERRUPTED
 from tenuto.errors import UsageError
 from tenuto.report import render_replay
 from tenuto.scenarios import Scenario, load_scenario, scenario_ids
@@ -90,7 +91,11 @@ def command(
     if trace is not None:
         check_folder(trace)
     loaded = load_scenario(scenario)
-    found = _with_progress(scenario, asked, chosen, jobs=jobs, ray=ray)
+    try:
+        found = _with_progress(scenario, asked, chosen, jobs=jobs, ray=ray)
+    except KeyboardInterrupt:
+        sys.stderr.write("tenuto: interrupted; a comparison needs all passages, so nothing is kept\n")
+        raise typer.Exit(INTERRUPTED) from None
     # First the figures: a page that cannot be written must not cost them.
     if json:
         typer.echo(msgspec.json.encode(as_json(loaded, found)).decode())

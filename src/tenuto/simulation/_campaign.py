@@ -128,7 +128,7 @@ def passages_of(scenario: Scenario) -> tuple[Scenario, ...]:
 
 
 def _work(job: _Job) -> Any:
-    scenarios = passages_of(_loaded(job.scenario))
+    scenarios = passages_of(_loaded(job.scenario, _stamp(job.scenario)))
     if job.seed is None:
         return tuple(choose_static(one, job.policy) for one in scenarios)
     rows: Iterable[tuple[int, ...] | None] = job.rows or (None,) * len(scenarios)
@@ -139,8 +139,18 @@ def _work(job: _Job) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _loaded(reference: str) -> Scenario:
+def _loaded(reference: str, stamp: object) -> Scenario:
+    del stamp
     return load_scenario(reference)
+
+
+def _stamp(reference: str) -> object:
+    """What changes when somebody writes to a scenario's file."""
+    path = Path(reference)
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def _ruled(results: Sequence[SeedMeasures]) -> Iterator[SeedMeasures]:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from tenuto.points import OperatingTable
 from tenuto.requirements import Requirements
-from tenuto.scenarios import Scenario
+from tenuto.scenarios import Application, Scenario
 from tenuto.simulation._arranged import World, arrangement
 from tenuto.simulation._measures import measures_of
 from tenuto.simulation._outcome import Outcome
+from tenuto.simulation._window import window
 
 CHOOSING_SEED: Final = 4_999
 """No seed that a replay draws by default."""
 
-MOST_INPUTS: Final = 3000
-"""A scenario with more is tried in its first so many."""
+MOST_INPUTS: Final = 6000
+"""A scenario with more is tried in so many from the application's coming on; where a battery must last, in all."""
 
 SLOWER: Final = (1.0, 1.1, 1.25, 1.5, 2.0, 2.75)
 """For each of these slowdowns the best points that still keep the deadline are tried."""
@@ -38,12 +39,13 @@ def choose_static(scenario: Scenario, name: str) -> tuple[int, ...]:
         name: Of the policy: a governor's, or `oracle-static`.
     """
     arranged = arrangement(name)
-    world = World.of(_shortened(scenario), arranged)
-    lists = [_shortlist(table, one.requirements) for table, one in zip(world.tables, world.prepared, strict=True)]
+    worlds = [World.of(_shortened(scenario, one), arranged) for one in scenario.applications]
+    lists = [_shortlist(one.tables[index], one.prepared[index].requirements) for index, one in enumerate(worlds)]
     rows = [shortlist[0] for shortlist in lists]
-    order = sorted(range(len(rows)), key=lambda index: -world.prepared[index].application.priority)
+    order = sorted(range(len(rows)), key=lambda index: -scenario.applications[index].priority)
     for index in order:
         if len(lists[index]) > 1:
+            world = worlds[index]
             scores = {row: _score(world, [*rows[:index], row, *rows[index + 1 :]], index) for row in lists[index]}
             rows[index] = min(lists[index], key=scores.__getitem__)
     return tuple(rows)
@@ -69,10 +71,15 @@ def _cost(outcome: Outcome, requirements: Requirements, row: int) -> tuple[float
     return (float(measures.off_s is not None), round(late, 1), round(hot, 0), short, objective, energy)
 
 
-def _shortened(scenario: Scenario) -> Scenario:
+def _shortened(scenario: Scenario, application: Application) -> Scenario:
+    """What of a scenario one application is tried in."""
     periods_ms = [one.arrivals.period_ms for one in scenario.applications if one.arrivals.period_ms is not None]
     longest_s = MOST_INPUTS / sum(1000 / period_ms for period_ms in periods_ms) if periods_ms else scenario.duration_s
-    return scenario if scenario.duration_s <= longest_s else replace(scenario, duration_s=longest_s)
+    must_last = any(one.requirements.mission is not None for one in scenario.applications)
+    if must_last or scenario.duration_s <= longest_s:
+        return scenario
+    begin_s = application.from_s
+    return window(scenario, begin_s, min(begin_s + longest_s, scenario.duration_s))
 
 
 def _shortlist(table: OperatingTable, requirements: Requirements) -> list[int]:

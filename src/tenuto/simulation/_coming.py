@@ -52,12 +52,11 @@ class Coming:
         if which == len(self._world):
             return latency_ms
         until_ms = 1000 * (self._world[which][0] - now_s)
-        rest_ms = np.where(np.isfinite(latency_ms), latency_ms - until_ms, 0.0)
-        if rest_ms.max() <= 0:
+        later = np.isfinite(latency_ms) & (latency_ms > until_ms)
+        if not later.any():
             return latency_ms
-        later = np.maximum(rest_ms, 0.0) > 0
         changed = latency_ms.copy()
-        changed[later] = until_ms + (rest_ms * self._longer_by(which, owner, rows))[later]
+        changed[later] = until_ms + (latency_ms[later] - until_ms) * self._longer_by(which, owner, rows)[later]
         return changed
 
     def _longer_by(self, which: int, owner: int, rows: Sequence[Row]) -> NDArray[np.float64]:

@@ -2,13 +2,13 @@
 
 For each inference every point of the table is tried, with its true latency and energy, and the best one is taken; so no
 policy that must choose a point for that inference does better by its own objective and requirements. Where what is
-chosen now changes what can be had later, it looks ahead: it leaves as much time as the inputs behind need at their
-quickest, and for a mission's energy it pays a price per millijoule, the same all along, that makes the whole mission
+chosen now changes what can be had later, it looks ahead: where inputs wait for each other they are planned together
+(`_behind`), and for a mission's energy it pays a price per millijoule, the same all along, that makes the whole mission
 come out (found by bisection over whole passages: the Lagrangian of the mission). Of several applications each is told
 by the slow tier where it may run, as ours are: an optimum over all of them and all times together is not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +19,7 @@ from tenuto.control import rows_allotted
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
 from tenuto.requirements import Constraint, Requirements
+from tenuto.simulation._behind import LATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,16 +30,20 @@ class Foreseen:
         latency_ms: (N,); infinite where the row's cluster is gone.
         energy_mj: (N,) of the inference and the idle time to the end of its period.
         stays_cool: (N,) whether the row could be kept up for ever under the temperature bound; None without one.
-        done_by_ms: When it must be done, from now, so that those behind it can be answered in time at their quickest.
+        behind: Given the cost of each row (N,), infinite where it may not be used: what the inputs that come before
+            this one is done would cost at best if it ran at each row (N,), `LATE` for each that is missed.
     """
 
     latency_ms: NDArray[np.float64]
     energy_mj: NDArray[np.float64]
     stays_cool: NDArray[np.bool_] | None
-    done_by_ms: float
+    behind: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 _ALIKE: Final = 1e-9
+
+_BROKEN: Final = 1e3
+"""What breaking a constraint costs that gives way before the deadline does, in objectives between 0 and 1."""
 
 _State: TypeAlias = tuple[OperatingTable, Requirements]
 
@@ -80,21 +85,30 @@ class OraclePolicy:
             row = int(np.nanargmin(table.column("latency_ms").value))
             return Decision(row, tuple(one.metric for one in reversed(requirements.constraints))), state
         given_up: list[str] = []
-        for constraint in requirements.constraints:
+        behind = np.zeros(len(table))
+        for index, constraint in enumerate(requirements.constraints):
             excess = _excess(constraint, table, seen, observation.waited_ms)
+            if constraint.metric == "latency_ms":
+                lower = requirements.constraints[index + 1 :]
+                behind = seen.behind(np.where(keeps, self._worth(table, seen, cost, lower), np.inf))
+                late = (excess > 0) + behind // LATE
+                keeps &= late <= late[keeps].min()
             least = np.min(excess[keeps], initial=np.inf)
             if least > 0:
                 given_up.append(constraint.metric)
             keeps &= excess <= max(least, 0.0) * (1 + _ALIKE)
-            if constraint.metric == "latency_ms" and least <= 0:
-                considerate = keeps & (seen.latency_ms <= seen.done_by_ms)
-                quickest = keeps & (seen.latency_ms <= seen.latency_ms[keeps].min() * (1 + _ALIKE))
-                keeps = considerate if considerate.any() else quickest
         rows = np.flatnonzero(keeps)
-        best = cost[rows].min()
-        alike = rows[cost[rows] <= best + abs(best) * _ALIKE]
+        worth = _scaled(cost)[rows] + behind[rows] % LATE
+        alike = rows[worth <= worth.min() + _ALIKE]
         row = int(alike[np.argmin(seen.energy_mj[alike])])
         return Decision(row, tuple(reversed(given_up)), latency_ms=float(seen.latency_ms[row])), state
+
+    def _worth(
+        self, table: OperatingTable, seen: Foreseen, cost: NDArray[np.float64], constraints: Sequence[Constraint]
+    ) -> NDArray[np.float64]:
+        """The objective between 0 and 1, and the constraints that a row breaks (N,)."""
+        broken = sum((_excess(one, table, seen, 0.0) > 0 for one in constraints), np.zeros(len(table)))
+        return _scaled(cost) + _BROKEN * broken
 
     def _cost(self, table: OperatingTable, objective: str, seen: Foreseen) -> NDArray[np.float64]:
         """The objective, lower is better."""
@@ -106,6 +120,13 @@ class OraclePolicy:
             value = table.column(objective).value
             cost = -value if objective == "accuracy_pct" else value
         return cost + self._price * seen.energy_mj if self._price else cost
+
+
+def _scaled(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 0 for the best row to 1 for the worst."""
+    known = cost[np.isfinite(cost)]
+    span: NDArray[np.float64] = (cost - known.min()) / (float(np.ptp(known)) or 1.0)
+    return span
 
 
 def _excess(constraint: Constraint, table: OperatingTable, seen: Foreseen, waited_ms: float) -> NDArray[np.float64]:

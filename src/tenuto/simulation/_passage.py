@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenuto.control import Policy
 from tenuto.errors import PlatformError
@@ -16,6 +17,7 @@ from tenuto.points import OperatingTable
 from tenuto.runtime import Watch
 from tenuto.scenarios import Scenario, world_of
 from tenuto.simulation._applications import Prepared
+from tenuto.simulation._behind import MOST_AHEAD, cost_behind
 from tenuto.simulation._coming import Coming
 from tenuto.simulation._muted import Muted
 from tenuto.simulation._oracle import Foreseen
@@ -27,6 +29,10 @@ from tenuto.traces import Event
 
 SAMPLE_S: Final = 0.1
 
+_LONG: Final = 1e4
+"""Times an inference: so long that what changing costs counts for nothing."""
+
+Floats = NDArray[np.float64]
 MakePolicy = Callable[["Passage", int], Policy[Any]]
 
 
@@ -61,6 +67,8 @@ class Passage:
         self.platform = SimulatedPlatform(spec, seed=seed, schedule=world)
         self._taken_from = [(time_s, conditions.taken) for time_s, conditions in world]
         self._coming = Coming(spec, world)
+        first_runs = [one.first_run_us.value for one in spec.clusters if one.first_run_us is not None]
+        self._allowance_ms = max(first_runs, default=0.0) / 1000
         self.runners: list[Runner] = []
         for index, (one, table) in enumerate(zip(prepared, tables, strict=True)):
             policy = make_policy(self, index)
@@ -223,9 +231,29 @@ class Passage:
         latency_ms = self._coming.latency_ms(latency_ms, self.platform.clock.now_s(), index, runner.places)
         bound = runner.requirements.constraint("temperature_c")
         cool = None if bound is None else self._outlook.keeps(runner.table, energy_mj / period_ms, bound.bound)
-        quickest_ms = float(latency_ms.min()) / runner.factors[which]
-        done_by_s = runner.latest_start_s(which + 1, quickest_ms) - self.platform.clock.now_s()
-        return Foreseen(latency_ms, energy_mj, cool, 1000 * done_by_s)
+        return Foreseen(latency_ms, energy_mj, cool, lambda cost: self._behind(index, latency_ms, cost))
+
+    def _behind(self, index: int, latency_ms: Floats, cost: Floats) -> Floats:
+        """What inputs behind an application's coming one cost at best, for each row that it may run at."""
+        runner, now_s, first = self.runners[index], self.platform.clock.now_s(), self.coming + 1
+        arrivals_s = runner.arrivals_s[first : first + MOST_AHEAD]
+        in_time = np.isfinite(latency_ms) & np.isfinite(cost)
+        if runner.deadline_ms == NEVER or not arrivals_s or not in_time.any():
+            return np.zeros(len(cost))
+        ends_s = now_s + np.where(in_time, latency_ms, 0.0) / 1000
+        # One that takes longer than its own deadline is not chosen where another is in time.
+        if min(ends_s.max(), now_s + runner.deadline_ms / 1000) <= arrivals_s[0]:
+            return np.zeros(len(cost))
+        steady_ms = self.platform.foresee(self._places[index], factor=_LONG, owner=index)[0] / _LONG
+        return cost_behind(
+            ends_s,
+            steady_ms,
+            cost,
+            arrivals_s=arrivals_s,
+            factors=runner.factors[first : first + MOST_AHEAD],
+            deadline_ms=runner.deadline_ms,
+            allowance_ms=self._allowance_ms,
+        )
 
     def _true_slowdowns(self, runner: Runner) -> dict[str, float]:
         """What programs of others make of each cluster of processors now, over the profile; 1 of accelerators."""

@@ -54,8 +54,11 @@ def processes(n_workers: int | None) -> Iterator[Pool]:
         except BaseException as problem:
             pool.shutdown(wait=False, cancel_futures=True)
             # What they were at is of no use to anybody any more, and may take minutes.
-            for process in set(active_children()) - before:
+            left = set(active_children()) - before
+            for process in left:
                 process.terminate()
+            for process in left:
+                process.join()
             if isinstance(problem, BrokenProcessPool):
                 raise UsageError(
                     "a process that replayed ended without an answer; memory may be short, so ask for fewer processes"

@@ -21,8 +21,6 @@ NO_PLACE: Final = "skipped: no place left for it on the board"
 STALE: Final = "skipped: stale before its turn came"
 Row = tuple[Work, str, int, int | None]
 _NOISE_STREAM: Final = 1000
-_LOOK_AHEAD: Final = 64
-"""Inputs: beyond so many the present choice makes no difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +177,6 @@ class Runner:
         if which + 1 < len(arrivals_s):
             return 1000 * (arrivals_s[which + 1] - arrivals_s[which])
         return 1000 * (arrivals_s[which] - arrivals_s[which - 1]) if which else self.deadline_ms
-
-    def latest_start_s(self, which: int, quickest_ms: float) -> float:
-        """When an input must begin so that it and those behind it are in time, each answered as quickly as can be.
-
-        Args:
-            which: The input.
-            quickest_ms: The quickest that an inference can be now, without noise.
-        """
-        arrivals_s, deadline_s = self.arrivals_s, self.deadline_ms / 1000
-        end = min(which + _LOOK_AHEAD, len(arrivals_s))
-        latest_s = NEVER
-        for index in range(end - 1, which - 1, -1):
-            takes_s = quickest_ms * self.factors[index] / 1000
-            own_s = arrivals_s[index] + deadline_s - takes_s
-            if own_s < arrivals_s[index]:
-                continue  # late whatever is done
-            latest_s = min(own_s, latest_s - takes_s) if latest_s - takes_s >= arrivals_s[index] else own_s
-        return latest_s
 
     def _note(self, asked: Asked, **outcome: Any) -> None:
         self.steps.append(
