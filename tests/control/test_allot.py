@@ -22,6 +22,7 @@ from tenuto.control.allotting import (
     explain,
     resources_of,
 )
+from tenuto.control.allotting._fronts import unbeaten
 from tenuto.decisions import Allotment
 from tenuto.errors import UnknownMetricError, UnknownNameError, UsageError
 from tenuto.points import NO_FREQUENCY, Column, OperatingTable, SubNetwork
@@ -571,9 +572,11 @@ def test_clocks_that_are_not_ours_to_set_are_left_alone() -> None:
         np.full(1, NO_FREQUENCY),
         table.metrics,
     )
-    answer = Allotter([Applicant("a", governed, Requirements.of())], RESOURCES).allot()
+    allotter = Allotter([Applicant("a", governed, Requirements.of())], RESOURCES)
+    answer = allotter.allot()
     assert answer.places["a"].allotment == Allotment("big", 1, None)
     assert answer.clocks_hz == {"big": None}
+    assert allotter.allot(caps_hz={"big": 0}).places["a"].allotment is None  # it is gone
 
 
 def test_without_power_in_the_table_nothing_is_claimed_of_it() -> None:
@@ -729,3 +732,19 @@ def test_those_whom_a_newcomer_does_not_concern_stay_where_they_are() -> None:
         after = Allotter([*asks, newcomer], RESOURCES).allot(current=current)
         assert {one.name: after.places[one.name].allotment for one in asks} == current
     assert Allotter(asks, RESOURCES).allot(current=current).places == before.places
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 50, 900]))
+def test_points_that_another_beats_in_cost_and_power_are_left_out(seed: int, n: int) -> None:
+    generator = np.random.default_rng(seed)
+    total, power_w = generator.integers(0, 40, n).astype(float), generator.integers(1, 40, n).astype(float)
+    front = unbeaten(total, power_w, 0.5)
+    expected = {
+        (cost, watts)
+        for cost, watts in zip(total, power_w, strict=True)
+        if not (((total <= cost) & (power_w < watts)) | ((total < cost) & (power_w <= watts))).any()
+    }
+    assert expected <= set(zip(total[front], power_w[front], strict=True))
+    assert (np.diff(total[front]) >= 0).all()
+    assert (np.diff(power_w[front]) < 0).all()

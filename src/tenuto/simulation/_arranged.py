@@ -153,7 +153,7 @@ class World:
             make,
             self.spec,
             seed=seed,
-            has_slow_tier=len(self.prepared) > 1 and (name == ORACLE or name.startswith("tenuto")),
+            has_slow_tier=len(self.prepared) > 1 and name.startswith("tenuto"),
             is_sampled=is_sampled,
         )
         return passage.run(name)

@@ -4,8 +4,8 @@ For each inference every point of the table is tried, with its true latency and 
 policy that must choose a point for that inference does better by its own objective and requirements. Where what is
 chosen now changes what can be had later, it looks ahead: where inputs wait for each other they are planned together
 (`_behind`), and for a mission's energy it pays a price per millijoule, the same all along, that makes the whole mission
-come out (found by bisection over whole passages: the Lagrangian of the mission). Of several applications each is told
-by the slow tier where it may run, as ours are: an optimum over all of them and all times together is not known.
+come out (found by bisection over whole passages: the Lagrangian of the mission). Of several applications each looks
+whom of those that run it would make late (`_harm`); an optimum over all of them and all times together is not known.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.control import rows_allotted
 from tenuto.decisions import Decision, Observation
 from tenuto.points import OperatingTable
 from tenuto.requirements import Constraint, Requirements
@@ -30,6 +29,7 @@ class Foreseen:
         latency_ms: (N,); infinite where the row's cluster is gone.
         energy_mj: (N,) of the inference and the idle time to the end of its period.
         stays_cool: (N,) whether the row could be kept up for ever under the temperature bound; None without one.
+        harmed: (N,) how many inferences of others that run already the row would make late.
         behind: Given the cost of each row (N,), infinite where it may not be used: what the inputs that come before
             this one is done would cost at best if it ran at each row (N,), `LATE` for each that is missed.
     """
@@ -37,6 +37,7 @@ class Foreseen:
     latency_ms: NDArray[np.float64]
     energy_mj: NDArray[np.float64]
     stays_cool: NDArray[np.bool_] | None
+    harmed: NDArray[np.float64]
     behind: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -77,10 +78,6 @@ class OraclePolicy:
         seen = self._foresee()
         cost = self._cost(table, requirements.objective.metric, seen)
         keeps = np.isfinite(seen.latency_ms) & ~np.isnan(cost)
-        if observation.allotment is not None:
-            allotted = np.zeros(len(keeps), dtype=np.bool_)
-            allotted[rows_allotted(table, observation.allotment)] = True
-            keeps = keeps & allotted if (keeps & allotted).any() else keeps
         if not keeps.any():  # every cluster that it knows is gone: the kernel runs it somewhere
             row = int(np.nanargmin(table.column("latency_ms").value))
             return Decision(row, tuple(one.metric for one in reversed(requirements.constraints))), state
@@ -91,7 +88,7 @@ class OraclePolicy:
             if constraint.metric == "latency_ms":
                 lower = requirements.constraints[index + 1 :]
                 behind = seen.behind(np.where(keeps, self._worth(table, seen, cost, lower), np.inf))
-                late = (excess > 0) + behind // LATE
+                late = (excess > 0) + behind // LATE + seen.harmed
                 keeps &= late <= late[keeps].min()
             least = np.min(excess[keeps], initial=np.inf)
             if least > 0:

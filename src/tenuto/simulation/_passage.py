@@ -19,6 +19,7 @@ from tenuto.scenarios import Scenario, world_of
 from tenuto.simulation._applications import Prepared
 from tenuto.simulation._behind import MOST_AHEAD, cost_behind
 from tenuto.simulation._coming import Coming
+from tenuto.simulation._harm import harmed_by
 from tenuto.simulation._muted import Muted
 from tenuto.simulation._oracle import Foreseen
 from tenuto.simulation._outcome import ApplicationRun, Outcome, Sample
@@ -75,7 +76,7 @@ class Passage:
             self.runners.append(
                 Runner(one, table, policy, spec, seed=seed, index=index, duration_s=scenario.duration_s)
             )
-        self._slow_tier = SlowTier(spec, self.runners, self._true_slowdowns) if has_slow_tier else None
+        self._slow_tier = SlowTier(spec, self.runners) if has_slow_tier else None
         self._changes = deque(scenario.changes)
         self._is_sampled = is_sampled
         self.coming = 0
@@ -231,7 +232,9 @@ class Passage:
         latency_ms = self._coming.latency_ms(latency_ms, self.platform.clock.now_s(), index, runner.places)
         bound = runner.requirements.constraint("temperature_c")
         cool = None if bound is None else self._outlook.keeps(runner.table, energy_mj / period_ms, bound.bound)
-        return Foreseen(latency_ms, energy_mj, cool, lambda cost: self._behind(index, latency_ms, cost))
+        others = [one for other, one in enumerate(self.runners) if other != index]
+        harmed = harmed_by(runner.table, latency_ms, others, self.platform)
+        return Foreseen(latency_ms, energy_mj, cool, harmed, lambda cost: self._behind(index, latency_ms, cost))
 
     def _behind(self, index: int, latency_ms: Floats, cost: Floats) -> Floats:
         """What inputs behind an application's coming one cost at best, for each row that it may run at."""
@@ -254,22 +257,6 @@ class Passage:
             deadline_ms=runner.deadline_ms,
             allowance_ms=self._allowance_ms,
         )
-
-    def _true_slowdowns(self, runner: Runner) -> dict[str, float]:
-        """What programs of others make of each cluster of processors now, over the profile; 1 of accelerators."""
-        index = self.runners.index(runner)
-        if index not in self._places:
-            self._places[index] = self.platform.places(runner.places)
-        latency_ms, _ = self.platform.foresee(self._places[index], factor=1.0, period_ms=0.0)
-        ratio = latency_ms / runner.table.column("latency_ms").value
-        found = {}
-        for number, name in enumerate(runner.table.clusters):
-            here = ratio[runner.table.cluster_index == number]
-            is_cpu = self.spec.cluster(name).kind == "cpu"
-            found[name] = (
-                max(float(np.median(here[np.isfinite(here)])), 1.0) if is_cpu and np.isfinite(here).any() else 1.0
-            )
-        return found
 
     def _unclaimed(self, index: int) -> set[str]:
         """Driven clusters that go back to their governors if an application does not use them."""

@@ -52,13 +52,10 @@ def processes(n_workers: int | None) -> Iterator[Pool]:
         try:
             yield pool
         except BaseException as problem:
-            pool.shutdown(wait=False, cancel_futures=True)
-            # What they were at is of no use to anybody any more, and may take minutes.
-            left = set(active_children()) - before
-            for process in left:
+            # What they are at is of no use to anybody any more, and may take minutes.
+            for process in set(active_children()) - before:
                 process.terminate()
-            for process in left:
-                process.join()
+            pool.shutdown(wait=True, cancel_futures=True)
             if isinstance(problem, BrokenProcessPool):
                 raise UsageError(
                     "a process that replayed ended without an answer; memory may be short, so ask for fewer processes"

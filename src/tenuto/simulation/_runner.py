@@ -154,6 +154,17 @@ class Runner:
         self.running = running
         self._pending = asked, row, "; ".join(one for one in (asked.answer.error, error) if one is not None) or None
 
+    def left_ms(self, now_s: float) -> tuple[float, float]:
+        """What is left of its inference as it was foreseen, or else as it is profiled, and the time to spare."""
+        if self._pending is None or self.running is None:
+            return 0.0, NEVER
+        asked, row, _ = self._pending
+        takes_ms = asked.answer.decision.latency_ms
+        if takes_ms is None:
+            takes_ms = float(self.table.column("latency_ms").value[asked.answer.decision.point if row is None else row])
+        left_ms = max(takes_ms - 1000 * (now_s - self.running.began_s), 0.0)
+        return left_ms, self.deadline_ms - 1000 * (now_s - self.arrivals_s[asked.index]) - left_ms
+
     def row_at(self, row: int, frequency_hz: int) -> int | None:
         """The row in force where the board holds the clock down."""
         one = self.configurations[row]

@@ -4,7 +4,7 @@ On a real board this is a process of its own, with the applications as its clien
 cluster is believed to be now comes from the applications' own policies.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tenuto.control import TenutoState
@@ -25,13 +25,10 @@ class SlowTier:
     Args:
         spec: The board.
         runners: All applications.
-        true_slowdowns: Each cluster's, for an application whose policy is clairvoyant.
     """
 
-    def __init__(
-        self, spec: BoardSpec, runners: Sequence[Runner], true_slowdowns: Callable[[Runner], Mapping[str, float]]
-    ) -> None:
-        self._spec, self._runners, self._true_slowdowns = spec, runners, true_slowdowns
+    def __init__(self, spec: BoardSpec, runners: Sequence[Runner]) -> None:
+        self._spec, self._runners = spec, runners
         self._present: tuple[tuple[str, int], ...] = ()
         self._allotter: Allotter | None = None
         self._asked: dict[tuple[str, str], float] = {}
@@ -75,7 +72,7 @@ class SlowTier:
         """What an application's policy believes; of an accelerator that it shares now, without the sharing."""
         state: Any = runner.policy.state
         if not isinstance(state, TenutoState):
-            return {cluster: Pace(slowdown) for cluster, slowdown in self._true_slowdowns(runner).items()}
+            return {}
         paces: dict[str, Paced] = {}
         for cluster, believed in zip(runner.table.clusters, state.believed, strict=True):
             n_sharers = self._n_sharers(cluster)
