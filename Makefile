@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-CHECK_TOOLS := hypothesis import-linter matplotlib mypy pytest pytest-randomly ruff
+CHECK_TOOLS := hypothesis import-linter matplotlib mypy pytest pytest-randomly ruff scipy
 TORCH := torch==2.13.0
 
 .PHONY: setup demo test test-all lint bench bench-control train clean
