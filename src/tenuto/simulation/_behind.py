@@ -5,7 +5,8 @@ Model:
     which an input may start, the row that costs it and those behind it least. A missed deadline costs more than
     everything else together, as does waiting beyond it, after which an input takes no time any more. Rows take what
     they would take now in the long run, times each input's noise; what changing them costs is an allowance. Delays are
-    counted in steps of a part of the deadline, rounded up.
+    counted in steps of a part of the deadline, rounded up. That one may dawdle with a row that is slower and no
+    cheaper, until the next input need not be answered any more, is left out.
 """
 
 import math
