@@ -14,7 +14,7 @@ from small_worlds import scenario
 from tenuto.decisions import Decision, Observation
 from tenuto.points import Configuration, Estimate, OperatingPoint, OperatingTable, SubNetwork
 from tenuto.requirements import Requirements
-from tenuto.simulation import ApplicationRun, Interval, Outcome, interval, measures_of, rounded, summarise
+from tenuto.simulation import ApplicationRun, Interval, Outcome, against, interval, measures_of, rounded, summarise
 from tenuto.traces import Event, Step
 
 
@@ -106,7 +106,7 @@ def test_an_outcome_without_any_input_has_no_figures(outcome: Outcome) -> None:
 
 def test_against_the_oracle_energy_is_in_per_cent_and_accuracy_in_points(outcome: Outcome) -> None:
     ruler = measures_of([replace(outcome, energy_mj=500.0)])
-    found = measures_of([outcome], ruler)
+    found = against(measures_of([outcome]), ruler)
     assert found.energy_over_oracle_pct == pytest.approx(20)
     assert found.accuracy_under_oracle_pct == pytest.approx(0)
 

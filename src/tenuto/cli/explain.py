@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tenuto.cli._moment_words import asked, because, observed, outcome, place_name, why
 from tenuto.cli._moments import Moment, open_moments, place_at, place_of
+from tenuto.cli._rows import configuration_as_json, metrics_as_json
 from tenuto.decisions import Reason
 from tenuto.errors import UsageError
 from tenuto.points import OperatingTable
@@ -72,7 +73,7 @@ def as_json(moment: Moment) -> dict[str, object]:
         "requirements": _asked_as_json(moment.requirements),
         "observed": {
             "latency_ms": observation.latency_ms,
-            "in_force": None if observation.in_force is None else _configuration(table, observation.in_force),
+            "in_force": None if observation.in_force is None else configuration_as_json(table, observation.in_force),
             "last_waited_ms": observation.last_waited_ms,
             "waited_ms": observation.waited_ms,
             "n_queued": observation.n_queued,
@@ -80,15 +81,15 @@ def as_json(moment: Moment) -> dict[str, object]:
             "during": [event.label for event in moment.during],
         },
         "decision": {
-            "configuration": _configuration(table, decision.point),
-            "metrics": _metrics(table, decision.point),
+            "configuration": configuration_as_json(table, decision.point),
+            "metrics": metrics_as_json(table, decision.point),
             "given_up": list(decision.given_up),
             "slowdown": decision.slowdown,
             "promised_latency_ms": decision.latency_ms,
         },
         "reason": _reason_as_json(moment),
         "outcome": {
-            "applied": None if step.applied is None else _configuration(table, step.applied),
+            "applied": None if step.applied is None else configuration_as_json(table, step.applied),
             "is_as_decided": None if step.applied is None else step.applied == decision.point,
             "latency_ms": step.latency_ms,
             "response_ms": step.response_ms,
@@ -175,7 +176,7 @@ def _digest_as_json(trace: Trace, told: list[Moment]) -> dict[str, object]:
                 "step": moment.step.index,
                 "time_s": moment.step.time_s,
                 "kinds": moment.kinds,
-                "configuration": _configuration(trace.header.table, moment.step.decision.point),
+                "configuration": configuration_as_json(trace.header.table, moment.step.decision.point),
                 "response_ms": moment.step.response_ms,
                 "deadline_ms": moment.step.deadline_ms,
                 "error": moment.step.error,
@@ -212,22 +213,11 @@ def _reason_as_json(moment: Moment) -> dict[str, object]:
 
 
 def _point(table: OperatingTable, row: int | None) -> dict[str, Any] | None:
-    return None if row is None else {"configuration": _configuration(table, row), "metrics": _metrics(table, row)}
-
-
-def _configuration(table: OperatingTable, row: int) -> dict[str, Any]:
-    configuration = table.configuration(row)
-    return {
-        "sub_network": configuration.sub_network.name,
-        "cluster": configuration.cluster,
-        "n_cores": configuration.n_cores,
-        "frequency_hz": configuration.frequency_hz,
-    }
-
-
-def _metrics(table: OperatingTable, row: int) -> dict[str, dict[str, Any]]:
-    estimates = table.point(row).metrics
-    return {name: {"value": estimate.value, "source": estimate.source} for name, estimate in estimates.items()}
+    return (
+        None
+        if row is None
+        else {"configuration": configuration_as_json(table, row), "metrics": metrics_as_json(table, row)}
+    )
 
 
 def _asked_as_json(needs: Requirements) -> dict[str, object]:

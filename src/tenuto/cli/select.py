@@ -33,6 +33,7 @@ from tenuto.cli._points import (
     requirements_of,
     resources_of,
 )
+from tenuto.cli._rows import configuration_as_json, metrics_as_json
 from tenuto.control import Relaxation, Selection, select
 from tenuto.points import OperatingTable
 from tenuto.profiling.modelled import DEFAULT_TEMPERATURE_C
@@ -115,8 +116,8 @@ def as_json(answer: _Answer) -> dict[str, object]:
         "origin": answer.points.origin,
         "network": table.sub_networks[0].network,
         "accuracy_from": answer.points.accuracy_from,
-        "configuration": _configuration(table, selection.point),
-        "metrics": _metrics(table, selection.point),
+        "configuration": configuration_as_json(table, selection.point),
+        "metrics": metrics_as_json(table, selection.point),
         "violated": list(selection.violated),
         "reason": {
             "text": " ".join(_reason(answer)),
@@ -130,8 +131,8 @@ def as_json(answer: _Answer) -> dict[str, object]:
         "runner_up": None
         if selection.runner_up is None
         else {
-            "configuration": _configuration(table, selection.runner_up),
-            "metrics": _metrics(table, selection.runner_up),
+            "configuration": configuration_as_json(table, selection.runner_up),
+            "metrics": metrics_as_json(table, selection.runner_up),
         },
         "available": {
             "n_points": len(table),
@@ -144,21 +145,6 @@ def as_json(answer: _Answer) -> dict[str, object]:
     }
 
 
-def _configuration(table: OperatingTable, row: int) -> dict[str, Any]:
-    configuration = table.configuration(row)
-    return {
-        "sub_network": configuration.sub_network.name,
-        "cluster": configuration.cluster,
-        "n_cores": configuration.n_cores,
-        "frequency_hz": configuration.frequency_hz,
-    }
-
-
-def _metrics(table: OperatingTable, row: int) -> dict[str, dict[str, Any]]:
-    estimates = table.point(row).metrics
-    return {name: {"value": estimate.value, "source": estimate.source} for name, estimate in estimates.items()}
-
-
 def _relaxation(table: OperatingTable, relaxation: Relaxation) -> dict[str, Any]:
     return {
         "metric": relaxation.metric,
@@ -166,7 +152,7 @@ def _relaxation(table: OperatingTable, relaxation: Relaxation) -> dict[str, Any]
         "relaxed_bound": relaxation.relaxed_bound,
         "gain": relaxation.gain,
         "gain_metric": relaxation.gain_metric,
-        "configuration": _configuration(table, relaxation.point),
+        "configuration": configuration_as_json(table, relaxation.point),
     }
 
 

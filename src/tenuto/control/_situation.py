@@ -95,11 +95,6 @@ class Spending:
         waiting_mj = (idle_w - rest_w[table.cluster_index]) * period_ms
         return cls(energy_mj - idle_w * latency_ms, waiting_mj, np.full(n, period_ms), has_idle=True)
 
-    def drawn_w(self, slowdown: float) -> Floats:
-        """Mean power above rest, (N,)."""
-        drawn: Floats = (self.at_work_mj * slowdown + self.waiting_mj) / self.span_ms
-        return drawn
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:

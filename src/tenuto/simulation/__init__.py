@@ -3,7 +3,7 @@
 from tenuto.simulation._arranged import GOVERNORS, arranged_names, simulate
 from tenuto.simulation._campaign import Replay, passages_of, replay
 from tenuto.simulation._choose import choose_static
-from tenuto.simulation._measures import Interval, SeedMeasures, interval, measures_of, rounded, summarise
+from tenuto.simulation._measures import Interval, SeedMeasures, against, interval, measures_of, rounded, summarise
 from tenuto.simulation._oracle import Foreseen, OraclePolicy
 from tenuto.simulation._outcome import ApplicationRun, Outcome, Sample
 from tenuto.simulation._recorded import write_traces
@@ -18,6 +18,7 @@ __all__ = [
     "Replay",
     "Sample",
     "SeedMeasures",
+    "against",
     "arranged_names",
     "choose_static",
     "interval",

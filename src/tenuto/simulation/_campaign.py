@@ -12,7 +12,7 @@ from tenuto.errors import UsageError
 from tenuto.scenarios import Scenario, load_scenario
 from tenuto.simulation._arranged import ORACLE, arrangement, needs_choice, simulate
 from tenuto.simulation._choose import choose_static
-from tenuto.simulation._measures import SeedMeasures, measures_of
+from tenuto.simulation._measures import SeedMeasures, against, measures_of
 from tenuto.simulation._pools import Pool, here, on_ray_cluster, processes
 
 
@@ -158,16 +158,7 @@ def _ruled(results: Sequence[SeedMeasures]) -> Iterator[SeedMeasures]:
     oracles = {one.seed: one for one in results if one.policy == ORACLE}
     for one in results:
         ruler = oracles.get(one.seed)
-        if ruler is None:
-            yield one
-            continue
-        energy, most = one.energy_mj_per_inference, ruler.energy_mj_per_inference
-        accuracy, best = one.accuracy_pct, ruler.accuracy_pct
-        yield msgspec.structs.replace(
-            one,
-            energy_over_oracle_pct=None if energy is None or not most else 100 * (energy / most - 1),
-            accuracy_under_oracle_pct=None if accuracy is None or best is None else best - accuracy,
-        )
+        yield one if ruler is None else against(one, ruler)
 
 
 def _check(policies: Sequence[str], seeds: Sequence[int]) -> None:

@@ -76,12 +76,11 @@ class Interval(msgspec.Struct, frozen=True):
     high: float | None
 
 
-def measures_of(outcomes: Sequence[Outcome], oracle: SeedMeasures | None = None) -> SeedMeasures:
+def measures_of(outcomes: Sequence[Outcome]) -> SeedMeasures:
     """Measure one policy and seed.
 
     Args:
         outcomes: One for each variant of the scenario, or one.
-        oracle: With the same seed.
     """
     runs = [run for outcome in outcomes for run in outcome.runs]
     steps = [step for run in runs for step in run.steps]
@@ -110,10 +109,8 @@ def measures_of(outcomes: Sequence[Outcome], oracle: SeedMeasures | None = None)
         energy_mj_per_inference=energy_mj,
         board_energy_mj_per_inference=sum(outcome.board_energy_mj for outcome in outcomes) / n if n else None,
         accuracy_pct=accuracy_pct,
-        energy_over_oracle_pct=_over_pct(energy_mj, None if oracle is None else oracle.energy_mj_per_inference),
-        accuracy_under_oracle_pct=None
-        if oracle is None or oracle.accuracy_pct is None or accuracy_pct is None
-        else oracle.accuracy_pct - accuracy_pct,
+        energy_over_oracle_pct=None,
+        accuracy_under_oracle_pct=None,
         switches_per_min=60 * sum(_n_switches(run.steps) for run in runs) / seconds if seconds else None,
         decision_median_us=float(np.median(decide_us)) if len(decide_us) else None,
         decision_p99_us=float(np.quantile(decide_us, 0.99)) if len(decide_us) else None,
@@ -123,6 +120,17 @@ def measures_of(outcomes: Sequence[Outcome], oracle: SeedMeasures | None = None)
         off_s=min(offs, default=None),
         given_up_pct=100 * sum(bool(step.decision.given_up) for step in steps) / n if n else None,
         n_fallback=sum(step.is_fallback for step in steps),
+    )
+
+
+def against(measures: SeedMeasures, oracle: SeedMeasures) -> SeedMeasures:
+    """The same, with what was spent and lost against the oracle of the same seed."""
+    energy, least = measures.energy_mj_per_inference, oracle.energy_mj_per_inference
+    accuracy, best = measures.accuracy_pct, oracle.accuracy_pct
+    return msgspec.structs.replace(
+        measures,
+        energy_over_oracle_pct=None if energy is None or not least else 100 * (energy / least - 1),
+        accuracy_under_oracle_pct=None if accuracy is None or best is None else best - accuracy,
     )
 
 
@@ -169,10 +177,6 @@ def _row(step: Step) -> int:
 def _n_switches(steps: Sequence[Step]) -> int:
     known = [step.applied for step in steps if step.applied is not None]
     return sum(before != after for before, after in itertools.pairwise(known))
-
-
-def _over_pct(value: float | None, reference: float | None) -> float | None:
-    return None if value is None or not reference else 100 * (value / reference - 1)
 
 
 def rounded(measures: SeedMeasures) -> Mapping[str, object]:
